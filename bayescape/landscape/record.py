@@ -109,9 +109,14 @@ class Landscape:
         joined = np.sort(new_position[joined], axis=1) if len(joined) else joined
         labels = np.asarray(names, dtype=object)
 
-        def points(kind: str, x: ArrayLike, e: ArrayLike, h: ArrayLike, by: NDArray[Any]) -> Any:
+        def points(
+            kind: str, x: ArrayLike, e: ArrayLike, h: ArrayLike, by: NDArray[Any]
+        ) -> Any:
             return {
-                "theta": ((kind, "coordinate"), np.asarray(x, float).reshape(-1, d)[by]),
+                "theta": (
+                    (kind, "coordinate"),
+                    np.asarray(x, float).reshape(-1, d)[by],
+                ),
                 "energy": ((kind,), np.asarray(e, float).reshape(-1)[by]),
                 "hessian": (
                     (kind, "coordinate", "coordinate_2"),
@@ -123,7 +128,12 @@ class Landscape:
         return cls(
             minima=xr.Dataset(
                 points("minimum", minima, energies, hessians, order)
-                | {"hits": (("minimum",), np.asarray(hits, dtype=int).reshape(-1)[order])},
+                | {
+                    "hits": (
+                        ("minimum",),
+                        np.asarray(hits, dtype=int).reshape(-1)[order],
+                    )
+                },
                 coords=axes | {"minimum": np.arange(len(order))},
             ),
             transition_states=xr.Dataset(
@@ -199,8 +209,10 @@ class Landscape:
             partial.unlink(missing_ok=True)
 
     def __repr__(self) -> str:
-        lines = [f"<bayescape.Landscape: {label}>" if i == 0 else f"  {label}"
-                 for i, label in enumerate(self._rows())]
+        lines = [
+            f"<bayescape.Landscape: {label}>" if i == 0 else f"  {label}"
+            for i, label in enumerate(self._rows())
+        ]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -210,9 +222,10 @@ class Landscape:
         return f"<strong>Landscape</strong><ul>{rows}</ul>"
 
     def _rows(self) -> list[str]:
-        minima, states = self.minima.sizes["minimum"], self.transition_states.sizes[
-            "transition_state"
-        ]
+        minima, states = (
+            self.minima.sizes["minimum"],
+            self.transition_states.sizes["transition_state"],
+        )
         rows = [
             f"{minima} {'minimum' if minima == 1 else 'minima'}, "
             f"{states} transition {'state' if states == 1 else 'states'} "
@@ -232,7 +245,9 @@ class Landscape:
         return rows
 
 
-def load_landscape(path: str | os.PathLike[str], target: Target | None = None) -> Landscape:
+def load_landscape(
+    path: str | os.PathLike[str], target: Target | None = None
+) -> Landscape:
     """Read a map that `Landscape.save` wrote.
 
     Parameters
@@ -262,7 +277,9 @@ def load_landscape(path: str | os.PathLike[str], target: Target | None = None) -
         with xr.open_datatree(path, engine="h5netcdf") as opened:
             tree = opened.load()
     except OSError as error:
-        raise ValueError(f"`path`: {path} is not a netCDF file of a landscape") from error
+        raise ValueError(
+            f"`path`: {path} is not a netCDF file of a landscape"
+        ) from error
     if tree.attrs.get("format") != FORMAT:
         raise ValueError(
             f"`path`: {path} does not hold a landscape in the format {FORMAT!r} "
