@@ -1,0 +1,302 @@
+"""The decision: which sampler will be right, and which of those is cheapest."""
+
+from __future__ import annotations
+
+import dataclasses
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from bayescape.evaluations import Counted, Evaluations
+from bayescape.landscape.barriers import merges, relaxation_time
+from bayescape.landscape.record import Landscape
+from bayescape.sample.adapt import Pilot, fit
+from bayescape.sample.importance import Weighted, khat_limit
+from bayescape.sample.superposition import Superposition, harmonic_superposition
+from bayescape.targets.target import Target
+
+__all__ = ["METHODS", "Decision", "decide", "target_of"]
+
+METHODS = ("superposition", "hmc", "jumps")
+COVERAGE_NEEDED = 0.9  # below it, what the map lacks may hold as much as a small basin
+DRAWS_PER_RELAXATION = (
+    20  # a chain shorter than 20 relaxation times has not forgotten its start
+)
+POOL = 2.0  # effective points drawn per draw kept, so that resampling adds little error
+EFFICIENCY_NEEDED = 0.01  # below it a mixture has not found the target's shape
+TUNE = 300  # draws that tune a chain's step size
+ATTEMPTS = 2  # jump proposals after every NUTS draw
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """Which method to use, and why.
+
+    Attributes
+    ----------
+    method
+        ``"superposition"``, ``"hmc"`` or ``"jumps"``.
+    valid
+        Whether that method is predicted to be right. When none is, the method is ``"jumps"``, the
+        one that is exact in the long run, and the reasons say so.
+    reasons
+        Sentences with the numbers in them.
+    costs : pandas.DataFrame
+        By method: ``valid``, ``evaluations`` (values or gradients, predicted for the asked
+        effective sample size), ``gradient_equivalents`` (a value counts one half), ``why``.
+    ess
+        The effective sample size asked for.
+    pilot
+        The fitted superposition and the points that it was judged by, for `sample` to reuse.
+    evaluations
+        What the decision cost.
+    """
+
+    method: str
+    valid: bool
+    reasons: tuple[str, ...]
+    costs: pd.DataFrame
+    ess: int
+    pilot: Pilot
+    evaluations: Evaluations
+
+    def __repr__(self) -> str:
+        head = f"<bayescape.Decision: {self.method}{'' if self.valid else ' (not trusted)'}>"
+        table = self.costs[["valid", "gradient_equivalents"]].round(0).to_string()
+        return "\n".join([head, *(f"  - {reason}" for reason in self.reasons), table])
+
+    def _repr_html_(self) -> str:
+        reasons = "".join(f"<li>{escape(reason)}</li>" for reason in self.reasons)
+        table = self.costs.to_html(float_format=lambda x: f"{x:,.0f}")
+        trust = "" if self.valid else " (not trusted)"
+        return f"<strong>{escape(self.method)}{trust}</strong><ul>{reasons}</ul>{table}"
+
+    def asdict(self) -> dict[str, object]:
+        """The decision in plain types, for a file's attributes."""
+        return {
+            "method": self.method,
+            "valid": self.valid,
+            "reasons": list(self.reasons),
+            "ess": self.ess,
+            "costs": {
+                str(method): {
+                    "valid": bool(row["valid"]),
+                    "gradient_equivalents": float(row["gradient_equivalents"]),
+                    "why": str(row["why"]),
+                }
+                for method, row in self.costs.iterrows()
+            },
+        }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Prediction:
+    """What is predicted of one method."""
+
+    valid: bool
+    values: float
+    gradients: float
+    why: str
+
+
+def decide(
+    landscape: Landscape, ess: int = 1000, *, seed: int = 0, chains: int = 4
+) -> Decision:
+    """Choose the cheapest method that is predicted to be right.
+
+    A superposition is fitted to the target from the map (a few thousand values). Its Pareto k says
+    whether importance sampling from it can be trusted, its efficiency what that costs, and its
+    acceptance as an independent proposal what jumps cost. The slowest relaxation of the harmonic
+    master equation on the map says how many NUTS draws a change of basin takes.
+
+    Parameters
+    ----------
+    landscape
+        A map with its target and at least one minimum.
+    ess
+        Effective sample size that is wanted.
+    seed
+        Seed of the pilot; the same one gives the same decision.
+    chains
+        Chains that a Markov chain method would run.
+
+    Returns
+    -------
+    Decision
+
+    Raises
+    ------
+    ValueError
+        If the map has no target or no minimum, or ``ess`` is not positive.
+
+    References
+    ----------
+    Pareto k: Vehtari et al. (2024). Rates: Eyring (1935), see
+    `bayescape.landscape.barriers.crossing_rates`.
+    """
+    target = target_of(landscape)
+    if ess < 1:
+        raise ValueError(f"`ess` must be at least 1, got {ess}")
+    counted = Counted(target)
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 1]))
+    pilot = fit(counted, harmonic_superposition(landscape), rng)
+
+    covered = landscape.coverage >= COVERAGE_NEEDED
+    leaps = _leapfrogs_per_draw(landscape, pilot.superposition)
+    predictions = {
+        "superposition": _predict_superposition(pilot.weighted, ess),
+        "hmc": _predict_hmc(landscape, pilot.superposition, leaps, ess, chains),
+        "jumps": _predict_jumps(pilot.weighted, leaps, ess, chains),
+    }
+    costs = pd.DataFrame(
+        {
+            "valid": [p.valid and covered for p in predictions.values()],
+            "evaluations": [p.values + p.gradients for p in predictions.values()],
+            "gradient_equivalents": [
+                0.5 * p.values + p.gradients for p in predictions.values()
+            ],
+            "why": [p.why for p in predictions.values()],
+        },
+        index=pd.Index(list(predictions), name="method"),
+    )
+    right = costs[costs["valid"]]
+    method = str(right["gradient_equivalents"].idxmin()) if len(right) else "jumps"
+    reasons = _reasons(landscape, predictions, costs, method, bool(len(right)), covered)
+    return Decision(
+        method=method,
+        valid=bool(len(right)),
+        reasons=reasons,
+        costs=costs,
+        ess=int(ess),
+        pilot=pilot,
+        evaluations=counted.evaluations,
+    )
+
+
+def target_of(landscape: Landscape) -> Target:
+    """The landscape's target, or an error that says how to attach one."""
+    if landscape.target is None:
+        raise ValueError(
+            "`landscape` has no target to evaluate: load it with load_landscape(path, target)"
+        )
+    return landscape.target
+
+
+def _predict_superposition(weighted: Weighted, ess: int) -> _Prediction:
+    limit = khat_limit(len(weighted.weights))
+    valid = weighted.usable and weighted.efficiency >= EFFICIENCY_NEEDED
+    verb = "is" if weighted.pareto_k < limit else "is not"
+    why = (
+        f"the fitted superposition's Pareto k {weighted.pareto_k:.2f} {verb} below {limit:.2f}, "
+        f"and it gives {weighted.efficiency:.2f} effective draws per evaluation"
+    )
+    return _Prediction(valid, POOL * ess / max(weighted.efficiency, 1e-12), 0.0, why)
+
+
+def _predict_hmc(
+    landscape: Landscape,
+    superposition: Superposition,
+    leaps: float,
+    ess: int,
+    chains: int,
+) -> _Prediction:
+    relaxation = _relaxation_draws(landscape, superposition)
+    if landscape.minima.sizes["minimum"] == 1:
+        why = (
+            "there is one basin, which NUTS explores without having to cross a barrier"
+        )
+    elif not np.isfinite(relaxation):
+        missing = landscape.minima.sizes["minimum"] - 1 - len(merges(landscape))
+        why = (
+            f"{missing} {'basin is' if missing == 1 else 'basins are'} joined to the others by no "
+            "known transition state, so how often NUTS would change basin cannot be told"
+        )
+    else:
+        why = (
+            f"NUTS needs about {max(relaxation, 1):,.0f} draws to change basin, and a chain would "
+            f"have {int(np.ceil(ess / chains)):,}"
+        )
+    valid = relaxation * DRAWS_PER_RELAXATION <= ess / chains
+    draws = ess * max(1.0, 2 * relaxation)
+    return _Prediction(valid, 0.0, leaps * (draws + chains * TUNE), why)
+
+
+def _predict_jumps(
+    weighted: Weighted, leaps: float, ess: int, chains: int
+) -> _Prediction:
+    once = _independence_acceptance(weighted.weights)
+    accepted = 1 - (1 - once) ** ATTEMPTS
+    draws = ess * (2 - accepted) / max(accepted, 1e-12)
+    gradients = (leaps + ATTEMPTS + 1) * (draws + chains * TUNE)
+    why = f"{once:.0%} of jumps to the superposition would be accepted"
+    return _Prediction(once >= EFFICIENCY_NEEDED, 0.0, gradients, why)
+
+
+def _independence_acceptance(weights: np.ndarray) -> float:
+    """Acceptance of an independence Metropolis step at equilibrium, of importance weights.
+
+    ``sum_ij min(w_i, w_j) / N`` over normalised weights, by one sort.
+    """
+    ascending = np.sort(weights)
+    count = len(ascending)
+    pairs = 2 * (count - np.arange(count)) - 1
+    return float((ascending * pairs).sum() / count)
+
+
+def _relaxation_draws(landscape: Landscape, superposition: Superposition) -> float:
+    """Slowest relaxation between basins in NUTS draws.
+
+    A trajectory lasts until it turns back, half a period of a direction in which the metric fits:
+    a time of pi.
+    """
+    metric = np.linalg.inv(superposition.within_covariance())
+    return relaxation_time(landscape, metric) / np.pi
+
+
+def _leapfrogs_per_draw(landscape: Landscape, superposition: Superposition) -> float:
+    """Gradients per NUTS draw: half the slowest period over the step that the fastest one allows.
+
+    Steps scale as ``d^(-1/4)`` over the highest frequency (Beskos et al., Bernoulli 19, 1501,
+    2013); trajectories double, from 3 leapfrogs to PyMC's 1023.
+    """
+    factor = np.linalg.cholesky(superposition.within_covariance())
+    whitened = factor.T @ landscape.minima["hessian"].values @ factor
+    frequencies = np.sqrt(np.maximum(np.linalg.eigvalsh(whitened), 1e-12))
+    d = whitened.shape[-1]
+    step = 1.2 * d**-0.25 / max(frequencies.max(), 1.0)
+    length = np.pi / min(max(frequencies[0].min(), 0.1), 1.0)
+    return float(2 ** np.clip(np.ceil(np.log2(length / step + 1)), 2, 10) - 1)
+
+
+def _reasons(
+    landscape: Landscape,
+    predictions: dict[str, _Prediction],
+    costs: pd.DataFrame,
+    method: str,
+    valid: bool,
+    covered: bool,
+) -> tuple[str, ...]:
+    count = landscape.minima.sizes["minimum"]
+    coverage = (
+        f"The map has {count} {'minimum' if count == 1 else 'minima'}; its coverage is "
+        f"{landscape.coverage:.3f}"
+    )
+    if not covered:
+        coverage += f", below the {COVERAGE_NEEDED} that any method needs"
+    sentences = [coverage + "."]
+    for name, prediction in predictions.items():
+        verdict = "should be right" if prediction.valid else "is not trusted"
+        cost = costs.loc[name, "gradient_equivalents"]
+        price = (
+            f", at about {cost:,.0f} gradient equivalents" if np.isfinite(cost) else ""
+        )
+        sentences.append(f"{name} {verdict}{price}: {prediction.why}.")
+    if valid:
+        sentences.append(f"{method} is the cheapest method that should be right.")
+    else:
+        sentences.append(
+            "No method is predicted to be right; jumps, which are exact in the long run, are used "
+            "and the result is to be checked."
+        )
+    return tuple(sentences)

@@ -1,0 +1,229 @@
+"""The superposition: a heavy-tailed mixture over basins that reconstructs the density."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln, logsumexp
+
+from bayescape.landscape.harmonic import occupation
+from bayescape.landscape.record import Landscape
+from bayescape.targets.target import bounds_of
+
+__all__ = ["Superposition", "harmonic_superposition"]
+
+Array = NDArray[np.float64]
+
+DEGREES = 5.0  # the fewest whole degrees of freedom whose fourth moment, and so the weights' spread
+# about a covariance, is finite: tails heavy enough to cover what a Hessian does not see
+BLOCK = 8192  # points at once in log_prob: bounds the memory at BLOCK * K * d numbers
+
+
+@dataclasses.dataclass(frozen=True)
+class Superposition:
+    """A mixture of multivariate Student t distributions over unconstrained coordinates.
+
+    Attributes
+    ----------
+    weights
+        Shape ``(K,)``, non-negative, summing to one.
+    means
+        Shape ``(K, d)``.
+    scales
+        Scale matrices, shape ``(K, d, d)``, positive definite; a component's covariance is
+        ``degrees / (degrees - 2)`` times its scale matrix.
+    basins
+        Shape ``(K,)``: the minimum that a component was placed for, by position; -1 for one that
+        belongs to none (a bridge at a transition state, the defensive component).
+    degrees
+        Degrees of freedom, above 2, shared by all components.
+    """
+
+    weights: Array
+    means: Array
+    scales: Array
+    basins: NDArray[np.int_]
+    degrees: float = DEGREES
+
+    @cached_property
+    def _factors(self) -> tuple[Array, Array]:
+        """Inverse Cholesky factors of the scales, and the log normalising constants."""
+        d = self.means.shape[1]
+        cholesky = np.linalg.cholesky(self.scales)
+        inverse = np.linalg.inv(cholesky)
+        log_det = np.log(np.diagonal(cholesky, axis1=1, axis2=2)).sum(axis=1)
+        nu = self.degrees
+        constant = (
+            gammaln(0.5 * (nu + d)) - gammaln(0.5 * nu) - 0.5 * d * np.log(nu * np.pi)
+        )
+        return inverse, constant - log_det
+
+    def distances(self, theta: Array) -> Array:
+        """Squared Mahalanobis distances to the components, ``(B, d) -> (B, K)``."""
+        inverse, _ = self._factors
+        blocks = [
+            (
+                np.einsum("kij,bkj->bki", inverse, block[:, None, :] - self.means) ** 2
+            ).sum(axis=2)
+            for block in np.split(theta, range(BLOCK, len(theta), BLOCK))
+        ]
+        return np.concatenate(blocks)
+
+    def component_log_prob(self, theta: Array) -> Array:
+        """Log of weight times density of every component, ``(B, d) -> (B, K)``."""
+        d, nu = self.means.shape[1], self.degrees
+        _, constant = self._factors
+        with np.errstate(divide="ignore"):
+            log_weights = np.log(self.weights)
+        tail = -0.5 * (nu + d) * np.log1p(self.distances(theta) / nu)
+        return log_weights + constant + tail
+
+    def log_prob(self, theta: Array) -> Array:
+        """Normalised log density in nats, ``(B, d) -> (B,)``."""
+        return logsumexp(self.component_log_prob(theta), axis=1)
+
+    def responsibilities(self, theta: Array) -> Array:
+        """Probability of each component given a point, ``(B, d) -> (B, K)``, rows summing to 1."""
+        parts = self.component_log_prob(theta)
+        return np.exp(parts - logsumexp(parts, axis=1, keepdims=True))
+
+    def sample(self, count: int, rng: np.random.Generator) -> Array:
+        """Independent draws, shape ``(count, d)``, in random order of components."""
+        d = self.means.shape[1]
+        which = rng.choice(len(self.weights), size=count, p=self.weights)
+        normal = rng.standard_normal((count, d))
+        shrink = np.sqrt(rng.chisquare(self.degrees, count) / self.degrees)
+        factors = np.linalg.cholesky(self.scales)[which]
+        return (
+            self.means[which]
+            + np.einsum("bij,bj->bi", factors, normal) / shrink[:, None]
+        )
+
+    def within_covariance(self) -> Array:
+        """Average covariance of the components about their own means, ``(d, d)``."""
+        factor = self.degrees / (self.degrees - 2)
+        return factor * np.einsum("k,kij->ij", self.weights, self.scales)
+
+    def covariance(self) -> Array:
+        """Covariance of the whole mixture, ``(d, d)``."""
+        centred = self.means - self.weights @ self.means
+        between = np.einsum("k,ki,kj->ij", self.weights, centred, centred)
+        return self.within_covariance() + between
+
+    def __repr__(self) -> str:
+        count, d = self.means.shape
+        parts = ", ".join(
+            f"minimum {m}: {self.weights[self.basins == m].sum():.3f}"
+            for m in np.unique(self.basins[self.basins >= 0])
+        )
+        rest = self.weights[self.basins < 0].sum()
+        return (
+            f"<bayescape.Superposition: {count} Student t components "
+            f"({self.degrees:g} degrees of freedom) in {d} coordinates>\n"
+            f"  weight by {parts}, elsewhere: {rest:.3f}"
+        )
+
+
+def harmonic_superposition(landscape: Landscape) -> Superposition:
+    """First guess at the density, from the map alone.
+
+    Every minimum has two components centred on it, one as wide as its Hessian says and one twice as
+    wide, since basins are wider than their bottoms; every transition state has a bridging
+    component; and one defensive component four times as wide as the whole covers what the
+    quadratic pictures miss. Weights are the harmonic ones, for a fitted mixture to improve on.
+
+    Parameters
+    ----------
+    landscape
+        A map with at least one minimum.
+
+    Returns
+    -------
+    Superposition
+        ``2 M + S + 1`` components.
+
+    References
+    ----------
+    D. J. Wales, *Energy Landscapes*, Cambridge University Press (2003), section 7.1; T. Hesterberg,
+    "Weighted average importance sampling and defensive mixture distributions", Technometrics 37,
+    185 (1995).
+    """
+    minima, states = landscape.minima, landscape.transition_states
+    if minima.sizes["minimum"] == 0:
+        raise ValueError("`landscape` has no minimum, so there is nothing to superpose")
+    ceiling = _variance_ceiling(landscape)
+    centres = minima["theta"].values
+    bottoms = _inverse(minima["hessian"].values, ceiling)
+    occupied = occupation(minima["energy"].values, minima["hessian"].values)
+
+    bridges = _bridge_scales(landscape, ceiling)
+    height = minima["energy"].values[0] - states["energy"].values
+    _, log_volume = np.linalg.slogdet(bridges) if len(bridges) else (None, np.empty(0))
+    _, lowest_volume = np.linalg.slogdet(bottoms[0])
+    bridge_weight = occupied[0] * np.exp(height + 0.5 * (log_volume - lowest_volume))
+    bridge_share = min(0.2, float(bridge_weight.sum()))
+    if bridge_share:
+        bridge_weight = bridge_weight * (bridge_share / bridge_weight.sum())
+
+    pooled = np.einsum("m,mij->ij", occupied, bottoms)
+    middle = occupied @ centres
+    pooled = pooled + np.einsum(
+        "m,mi,mj->ij", occupied, centres - middle, centres - middle
+    )
+    by_basin = 0.9 * occupied + 0.1 / len(
+        occupied
+    )  # no basin of the map starts with nothing
+    weights = np.concatenate([0.65 * by_basin, 0.3 * by_basin, bridge_weight, [0.05]])
+    known = np.arange(len(centres))
+    elsewhere = np.full(len(bridges) + 1, -1)
+    return Superposition(
+        weights=weights / weights.sum(),
+        means=np.concatenate([centres, centres, states["theta"].values, middle[None]]),
+        scales=np.concatenate([bottoms, 4 * bottoms, bridges, 4 * pooled[None]]),
+        basins=np.concatenate([known, known, elsewhere]),
+    )
+
+
+def _variance_ceiling(landscape: Landscape) -> Array:
+    """Largest standard deviation that makes sense by coordinate: half the width between walls."""
+    d = len(landscape.names)
+    if landscape.target is None:
+        return np.full(d, np.inf)
+    low, high = bounds_of(landscape.target)
+    return 0.5 * (high - low)
+
+
+def _inverse(hessians: Array, ceiling: Array, floor: Array | None = None) -> Array:
+    """Inverse of each Hessian with its eigenvalues made positive and no wider than the walls."""
+    unit = np.where(np.isfinite(ceiling), ceiling, 1.0)
+    values, vectors = np.linalg.eigh(hessians * unit[:, None] * unit[None, :])
+    least = 1.0 if np.isfinite(ceiling).all() else 1e-12
+    values = np.maximum(
+        np.abs(values), least if floor is None else np.maximum(least, floor)
+    )
+    inverse = np.einsum("mik,mk,mjk->mij", vectors, 1 / values, vectors)
+    return inverse * unit[:, None] * unit[None, :]
+
+
+def _bridge_scales(landscape: Landscape, ceiling: Array) -> Array:
+    """Scale matrices at the transition states, ``(S, d, d)``.
+
+    The Hessian's magnitude serves off the path; along it the component reaches half way to the
+    minima that it joins, for the unstable mode's curvature says nothing about a width.
+    """
+    states = landscape.transition_states
+    scales = []
+    for s in range(states.sizes["transition_state"]):
+        hessian = states["hessian"].values[s]
+        ends = landscape.minima["theta"].values[states["joins"].values[s]]
+        reach = np.linalg.norm(ends - states["theta"].values[s], axis=1).max() / 2
+        values, vectors = np.linalg.eigh(hessian)
+        width = 1 / np.sqrt(np.maximum(np.abs(values), 1e-12))
+        width[0] = min(width[0], reach) if reach > 0 else width[0]
+        scales.append((vectors * width**2) @ vectors.T)
+    d = len(landscape.names)
+    precision = np.linalg.inv(np.array(scales).reshape(-1, d, d))
+    return _inverse(precision, ceiling)
