@@ -85,11 +85,7 @@ def test_resampling_is_unbiased_point_by_point():
     weights = np.array([0.5, 0.25, 0.15, 0.1])
     rng = np.random.default_rng(5)
     counts = sum(
-        np.bincount(
-            resample(weights, np.array([2.0, 1.0, 4.0, 3.0]), 3, rng), minlength=4
-        )
+        np.bincount(resample(weights, np.array([2.0, 1.0, 4.0, 3.0]), 3, rng), minlength=4)
         for _ in range(8000)
     )
-    np.testing.assert_allclose(
-        counts / 24_000, weights, atol=4 * np.sqrt(0.25 / 24_000)
-    )
+    np.testing.assert_allclose(counts / 24_000, weights, atol=4 * np.sqrt(0.25 / 24_000))

@@ -22,9 +22,7 @@ def mixture():
 
 
 def test_log_prob_is_that_of_scipy(mixture):
-    points = np.random.default_rng(0).normal(
-        scale=5, size=(9001, 2)
-    )  # more than one block
+    points = np.random.default_rng(0).normal(scale=5, size=(9001, 2))  # more than one block
     expected = sum(
         w * stats.multivariate_t(m, s, df=mixture.degrees).pdf(points)
         for w, m, s in zip(mixture.weights, mixture.means, mixture.scales, strict=True)
@@ -37,9 +35,7 @@ def test_draws_have_the_mixture_s_moments(mixture):
     draws = mixture.sample(count, np.random.default_rng(1))
     covariance = mixture.covariance()
     mean_error = np.sqrt(np.diag(covariance) / count)
-    assert (
-        np.abs(draws.mean(axis=0) - mixture.weights @ mixture.means) < 4 * mean_error
-    ).all()
+    assert (np.abs(draws.mean(axis=0) - mixture.weights @ mixture.means) < 4 * mean_error).all()
     # A t with 5 degrees of freedom has a finite fourth moment: estimate the error from the draws.
     products = (draws - draws.mean(0))[:, :, None] * (draws - draws.mean(0))[:, None, :]
     error = products.std(axis=0) / np.sqrt(count)
@@ -64,9 +60,7 @@ def test_responsibilities_are_probabilities(mixture):
     points = mixture.sample(50, np.random.default_rng(3))
     responsibilities = mixture.responsibilities(points)
     np.testing.assert_allclose(responsibilities.sum(axis=1), 1.0, rtol=1e-12)
-    parts = np.exp(
-        mixture.component_log_prob(points) - mixture.log_prob(points)[:, None]
-    )
+    parts = np.exp(mixture.component_log_prob(points) - mixture.log_prob(points)[:, None])
     np.testing.assert_allclose(responsibilities, parts, rtol=1e-10)
 
 
