@@ -43,7 +43,8 @@ def test_scores_of_the_best_minimum_by_hand(landscape, data):
         inside = np.abs(z) <= stats.norm.ppf(0.5 + percent / 200)
         assert row[f"coverage_{percent}"] == pytest.approx(inside.mean())
     for column in ("rmse_percent", "nlpd", "crps_percent"):
-        assert row[f"improvement_{column}"] == 0 and row[f"improvement_{column}_se"] == 0
+        assert row[f"improvement_{column}"] == 0
+        assert row[f"improvement_{column}_se"] == 0
 
 
 def test_improvements_are_positive_when_better(landscape, posterior, data):
@@ -118,7 +119,8 @@ def test_nothing_is_changed(landscape, posterior, data):
     compare(landscape, posterior, x, y)
     np.testing.assert_array_equal(x, kept[0])
     np.testing.assert_array_equal(y, kept[1])
-    assert landscape.minima.identical(kept[2]) and posterior.identical(kept[3])
+    assert landscape.minima.identical(kept[2])
+    assert posterior.identical(kept[3])
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,8 @@ def test_predictions_are_made_in_chunks_and_in_order(line):
     weights = np.arange(70.0)
     kept = theta.copy()
     p = predictions_at(line, theta, np.array([[1.0], [2.0]]), weights=weights)
-    assert len(line.batches) > 1 and max(line.batches) <= 32
+    assert len(line.batches) > 1
+    assert max(line.batches) <= 32
     np.testing.assert_array_equal(p.means, theta[1:, :1] * [1.0, 2.0])  # weight zero is left out
     np.testing.assert_allclose(p.weights, weights[1:] / weights.sum())
     np.testing.assert_array_equal(theta, kept)
@@ -128,7 +129,8 @@ def test_even_positions_are_distinct_and_spread(count, maximum):
     assert len(set(positions)) == min(count, maximum)
     if len(positions) > 1:
         gaps = np.diff(positions)
-        assert gaps.max() - gaps.min() <= 1 and positions[-1] < count
+        assert gaps.max() - gaps.min() <= 1
+        assert positions[-1] < count
 
 
 def test_blocks_cover_every_point_once():

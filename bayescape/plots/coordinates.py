@@ -1,0 +1,143 @@
+"""Coordinates as a reader knows them: natural units, on a logarithmic axis where they are positive.
+
+A coordinate called ``log_something`` is the logarithm of a positive quantity. It is drawn as that
+quantity, on a logarithmic axis; any other coordinate is drawn as it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axis import Axis, XAxis
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from numpy.typing import ArrayLike, NDArray
+
+from bayescape.landscape.record import Landscape
+
+__all__ = ["Coordinate", "choose_coordinates", "coordinates_of"]
+
+Array = NDArray[np.float64]
+
+_LARGEST_LOG = 690.0  # below the overflow of exp in float64
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Coordinate:
+    """One coordinate, as it is drawn.
+
+    Attributes
+    ----------
+    position
+        Its column in ``theta``.
+    label
+        What its axis says.
+    logarithmic
+        Whether the natural quantity is the exponential of the coordinate.
+    """
+
+    position: int
+    label: str
+    logarithmic: bool
+
+    def natural(self, theta: ArrayLike) -> Array:
+        """Turn the coordinate's values, shape ``(...)``, into natural units."""
+        values = np.asarray(theta, dtype=float)
+        return np.exp(np.clip(values, -_LARGEST_LOG, _LARGEST_LOG)) if self.logarithmic else values
+
+    @property
+    def per_unit(self) -> float:
+        """Length of the unit in which densities are given: a decade, or one."""
+        return float(np.log(10)) if self.logarithmic else 1.0
+
+    def scale(self, axis: Axis, limits: tuple[float, float], ticks: int = 5) -> None:
+        """Scale an axis to ``limits``, given in ``theta``, with about so many ticks."""
+        low, high = (float(v) for v in self.natural(limits))
+        name = "x" if isinstance(axis, XAxis) else "y"
+        axes = axis.axes
+        if not self.logarithmic:
+            axes.set(**{f"{name}lim": (low, high)})
+            axis.set_major_locator(MaxNLocator(ticks))
+            return
+        axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
+        decades = np.log10(high) - np.log10(low)
+        subs: Sequence[float] = (1.0,) if decades > 2 else (1.0, 3.0) if decades > 1 else (1, 2, 5)
+        axis.set_major_locator(LogLocator(subs=subs, numticks=ticks))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(_number))
+
+
+def coordinates_of(landscape: Landscape) -> tuple[Coordinate, ...]:
+    """All coordinates of a landscape, labelled with the names of inputs where these are known."""
+    inputs = getattr(landscape.target, "input_names", None)
+    return tuple(
+        Coordinate(i, _label(name, inputs), name.startswith("log_"))
+        for i, name in enumerate(landscape.names)
+    )
+
+
+def choose_coordinates(
+    landscape: Landscape, draws: Array, names: Sequence[str] | None, maximum: int
+) -> tuple[Coordinate, ...]:
+    """Pick the coordinates to draw: those named, or those in which the minima differ most.
+
+    Parameters
+    ----------
+    landscape
+        The map.
+    draws
+        Shape ``(N, d)``; a coordinate's spread is measured in theirs. ``N`` may be 0.
+    names
+        Names as in ``landscape.names``; ``None`` leaves the choice here.
+    maximum
+        How many at most when the choice is made here. They stay in the target's order.
+
+    Raises
+    ------
+    ValueError
+        If a name is not one of the landscape's.
+    """
+    every = coordinates_of(landscape)
+    if names is not None:
+        unknown = [name for name in names if name not in landscape.names]
+        if unknown or not names:
+            raise ValueError(
+                f"`coordinates` must be among {list(landscape.names)}, got {list(names)}"
+            )
+        return tuple(every[landscape.names.index(name)] for name in names)
+    minima = landscape.minima["theta"].values
+    between = minima.var(axis=0) if len(minima) else np.zeros(len(every))
+    within = draws.var(axis=0) if len(draws) else np.ones(len(every))
+    order = np.argsort(-between / np.maximum(within, 1e-300), kind="stable")[:maximum]
+    return tuple(every[i] for i in sorted(order))
+
+
+def limits(draws: Array, points: Array) -> tuple[float, float]:
+    """Limits of an axis around finite values of draws and marked points, with a margin."""
+    values = np.concatenate([draws, points])
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return -1.0, 1.0
+    low, high = float(values.min()), float(values.max())
+    margin = max(0.06 * (high - low), 0.05)
+    return low - margin, high + margin
+
+
+def _label(name: str, inputs: Any) -> str:
+    plain = name.removeprefix("log_")
+    indexed = re.fullmatch(r"(\w+)\[(\d+)\]", plain)
+    if indexed and inputs is not None and int(indexed[2]) < len(inputs):
+        return f"{indexed[1]} of {inputs[int(indexed[2])]}"
+    return plain
+
+
+def _number(value: float, _position: int | None = None) -> str:
+    if 0.999e-3 < value < 0.999e4:
+        return f"{value:g}"
+    exponent = int(np.floor(np.log10(value) + 1e-9))
+    factor = value / 10.0**exponent
+    sign = "" if abs(factor - 1) < 1e-6 else rf"{factor:.0f}\times"
+    return rf"${sign}10^{{{exponent}}}$"

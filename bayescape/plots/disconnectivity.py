@@ -1,0 +1,226 @@
+"""The disconnectivity graph: how basins join as the energy rises.
+
+Every minimum is a leaf that ends at its energy. Going up, two branches join at the energy of the
+lowest transition state between them, so that the height of the join above a leaf is the barrier.
+O. M. Becker and M. Karplus, J. Chem. Phys. 106, 1495 (1997); D. J. Wales, M. A. Miller and
+T. R. Walsh, Nature 394, 758 (1998).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from bayescape.landscape.barriers import Merge, merges
+from bayescape.landscape.harmonic import occupation
+from bayescape.landscape.record import Landscape
+from bayescape.plots.style import BLACK, GREY, SMALL, basin_colour, figure_of, new_figure, quiet
+
+__all__ = ["Branch", "layout_branches", "plot_disconnectivity"]
+
+_LABELLED_OCCUPATION = 12  # leaves that have room for their occupation below their number
+_LABELLED_JOINS = 8
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Branch:
+    """A superbasin in the picture: one minimum, or two superbasins that have joined.
+
+    Attributes
+    ----------
+    minima
+        The minima in it, from left to right.
+    x
+        Where its line stands, in places of leaves: 0, 1, 2, ... from left to right.
+    bottom, top
+        Energies between which its line runs, nats. The top is ``inf`` where no path leads on.
+    children
+        The two branches that join in it, left first; none for a minimum.
+    """
+
+    minima: tuple[int, ...]
+    x: float
+    bottom: float
+    top: float
+    children: tuple[Branch, ...] = ()
+
+    def walk(self) -> list[Branch]:
+        """List the branch and all below it."""
+        found, waiting = [], [self]
+        while waiting:
+            branch = waiting.pop()
+            found.append(branch)
+            waiting.extend(branch.children)
+        return found
+
+
+def layout_branches(landscape: Landscape) -> list[Branch]:
+    """Place the minima so that no branches cross, and return the roots from left to right.
+
+    Parameters
+    ----------
+    landscape
+        A map with at least one minimum.
+
+    Returns
+    -------
+    list of Branch
+        One root for each unconnected part of the map, the one with the lowest minimum first.
+
+    Notes
+    -----
+    Minima of one superbasin stand side by side, so a line that joins two superbasins passes over
+    no third. The superbasin with the higher lowest minimum goes to the side on which the other has
+    fewer leaves, which keeps the lowest minimum in the middle. A join stands above the middle of
+    its leaves; only where one side has less than a quarter of them does the other go straight on,
+    so that the stem of a funnel does not sway.
+    """
+    energies = landscape.minima["energy"].values
+    steps = merges(landscape)
+    places = _places(len(energies), steps)
+    branches = {m: Branch((m,), float(places[m]), float(energies[m]), np.inf) for m in places}
+    for step in steps:
+        pair = (branches.pop(step.left[0]), branches.pop(step.right[0]))
+        left, right = sorted(
+            (dataclasses.replace(branch, top=step.energy) for branch in pair),
+            key=lambda branch: branch.x,
+        )
+        branches[step.left[0]] = _join(left, right, step.energy, places)
+    return [branches[root] for root in sorted(branches)]
+
+
+def plot_disconnectivity(landscape: Landscape, ax: Axes | None = None) -> Figure:
+    """Draw the disconnectivity graph of a landscape.
+
+    Parameters
+    ----------
+    landscape
+        A map with at least one minimum.
+    ax
+        Where to draw; a new figure by default, wide enough for the minima.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Energies are in nats above the lowest minimum. Leaves carry the minimum's position in
+        ``landscape.minima`` and, where there is room, its harmonic occupation at temperature 1.
+        Dashed lines lead upwards from parts that no known path connects.
+
+    Raises
+    ------
+    ValueError
+        If the landscape has no minimum.
+    """
+    energies = landscape.minima["energy"].values
+    count = len(energies)
+    if not count:
+        raise ValueError("`landscape` has no minimum, so there is nothing to draw")
+    if ax is None:
+        width = float(np.clip(1.6 + 0.85 * count, 3.6, 6.4) if count <= 12 else 6.4 + 0.1 * count)
+        ax = new_figure(min(width, 14.0), 4.4).subplots()
+    roots = layout_branches(landscape)
+    lowest = energies.min()
+    highest = max([b.bottom for root in roots for b in root.walk()]) - lowest
+    ceiling = highest + (0.12 * highest if highest > 0 else 1.0)
+
+    _draw_branches(ax, roots, lowest, ceiling)
+    _label_leaves(ax, landscape, roots, lowest)
+    if count <= _LABELLED_JOINS:
+        _label_joins(ax, roots, lowest)
+    if len(roots) > 1:
+        ax.text(
+            1.0, 1.01, "dashed: no known path", transform=ax.transAxes, ha="right", va="bottom",
+            fontsize=SMALL, color=GREY,
+        )  # fmt: skip
+    ax.set_xlim(-0.7, count - 0.3)
+    ax.set_ylim(-0.16 * ceiling, ceiling)
+    ax.set_ylabel("energy above the lowest minimum (nats)")
+    ax.set_xticks([])
+    ax.set_yticks([tick for tick in ax.get_yticks() if 0 <= tick <= ceiling])
+    quiet(ax)
+    ax.spines["left"].set_bounds(0, ceiling)
+    ax.spines["bottom"].set_visible(False)
+    return figure_of(ax)
+
+
+def _places(count: int, steps: Sequence[Merge]) -> dict[int, int]:
+    """Give each minimum its place, from left to right; superbasins go by their lowest minimum."""
+    order = {m: [m] for m in range(count)}
+    for step in steps:
+        stays, comes = order[step.left[0]], order.pop(step.right[0])
+        before = stays.index(step.left[0])
+        left_is_emptier = before < len(stays) - 1 - before
+        order[step.left[0]] = comes + stays if left_is_emptier else stays + comes
+    return {m: place for place, m in enumerate(m for root in sorted(order) for m in order[root])}
+
+
+def _join(left: Branch, right: Branch, energy: float, places: dict[int, int]) -> Branch:
+    minima = left.minima + right.minima
+    x = float(np.mean([places[m] for m in minima]))
+    for branch in (left, right):
+        if len(branch.minima) > 0.75 * len(minima):
+            x = branch.x
+    return Branch(minima, x, energy, np.inf, (left, right))
+
+
+def _draw_branches(ax: Axes, roots: list[Branch], lowest: float, ceiling: float) -> None:
+    for root in roots:
+        for branch in root.walk():
+            leads_nowhere = not np.isfinite(branch.top)
+            top = ceiling if leads_nowhere else branch.top - lowest
+            single = len(branch.minima) == 1
+            (line,) = ax.plot(
+                [branch.x, branch.x],
+                [branch.bottom - lowest, top],
+                color=basin_colour(branch.minima[0]) if single else BLACK,
+                linewidth=2.2 if single and len(roots) + len(root.minima) < 20 else 1.2,
+                linestyle="--" if leads_nowhere and len(roots) > 1 else "-",
+                solid_capstyle="butt",
+            )
+            line.set_gid(f"branch {' '.join(map(str, branch.minima))}")
+    bars = [
+        [(b.children[0].x, b.bottom - lowest), (b.children[1].x, b.bottom - lowest)]
+        for root in roots
+        for b in root.walk()
+        if b.children
+    ]
+    ax.add_collection(LineCollection(bars, colors=BLACK, linewidths=1.2, gid="joins"))
+
+
+def _label_leaves(ax: Axes, landscape: Landscape, roots: list[Branch], lowest: float) -> None:
+    leaves = [b for root in roots for b in root.walk() if not b.children]
+    share = occupation(landscape.minima["energy"].values, landscape.minima["hessian"].values)
+    with_share = len(leaves) <= _LABELLED_OCCUPATION and np.isfinite(share).all()
+    for leaf in leaves:
+        (m,) = leaf.minima
+        ax.annotate(
+            f"{m}\n{share[m]:.0%}" if with_share else f"{m}",
+            (leaf.x, leaf.bottom - lowest),
+            xytext=(0, -3),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            fontsize=SMALL if len(leaves) <= 25 else SMALL - 2.5,
+            color=BLACK,
+        )
+
+
+def _label_joins(ax: Axes, roots: list[Branch], lowest: float) -> None:
+    for root in roots:
+        for branch in root.walk():
+            if branch.children:
+                ax.annotate(
+                    f"{branch.bottom - lowest:.2f}",
+                    (branch.children[1].x, branch.bottom - lowest),
+                    xytext=(3, 0),
+                    textcoords="offset points",
+                    ha="left",
+                    va="center",
+                    fontsize=SMALL - 1,
+                    color=GREY,
+                )
