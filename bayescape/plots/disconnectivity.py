@@ -129,7 +129,9 @@ def plot_disconnectivity(landscape: Landscape, ax: Axes | None = None) -> Figure
     ceiling = highest + (0.12 * highest if highest > 0 else 1.0)
 
     _draw_branches(ax, roots, lowest, ceiling)
-    _label_leaves(ax, landscape, roots, lowest)
+    with_share = count <= _LABELLED_OCCUPATION
+    _label_leaves(ax, landscape, roots, lowest, with_share)
+    ax.set_xlabel("minimum, and its harmonic occupation" if with_share else "minimum")
     if count <= _LABELLED_JOINS:
         _label_joins(ax, roots, lowest)
     if len(roots) > 1:
@@ -138,7 +140,7 @@ def plot_disconnectivity(landscape: Landscape, ax: Axes | None = None) -> Figure
             fontsize=SMALL, color=GREY,
         )  # fmt: skip
     ax.set_xlim(-0.7, count - 0.3)
-    ax.set_ylim(-0.16 * ceiling, ceiling)
+    ax.set_ylim((-0.11 if with_share else -0.06) * ceiling, ceiling)
     ax.set_ylabel("energy above the lowest minimum (nats)")
     ax.set_xticks([])
     ax.set_yticks([tick for tick in ax.get_yticks() if 0 <= tick <= ceiling])
@@ -192,10 +194,11 @@ def _draw_branches(ax: Axes, roots: list[Branch], lowest: float, ceiling: float)
     ax.add_collection(LineCollection(bars, colors=BLACK, linewidths=1.2, gid="joins"))
 
 
-def _label_leaves(ax: Axes, landscape: Landscape, roots: list[Branch], lowest: float) -> None:
+def _label_leaves(
+    ax: Axes, landscape: Landscape, roots: list[Branch], lowest: float, with_share: bool
+) -> None:
     leaves = [b for root in roots for b in root.walk() if not b.children]
     share = occupation(landscape.minima["energy"].values, landscape.minima["hessian"].values)
-    with_share = len(leaves) <= _LABELLED_OCCUPATION and np.isfinite(share).all()
     for leaf in leaves:
         (m,) = leaf.minima
         ax.annotate(

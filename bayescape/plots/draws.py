@@ -77,7 +77,7 @@ def draws_of(posterior: xr.DataTree | None, d: int, maximum: int) -> Draws:
 def basin_legend(draws: Draws, shown: int = 6) -> list[Line2D]:
     """Make a legend's handles: which colour is which basin, with its share of the draws.
 
-    Basins beyond the first ``shown`` have one colour, and so one handle.
+    Basins beyond the first ``shown``, and draws of no known basin, have one colour and one handle.
     """
     handles, rest = [], 0
     for basin, rows in draws.groups():
@@ -86,7 +86,7 @@ def basin_legend(draws: Draws, shown: int = 6) -> list[Line2D]:
         else:
             rest += len(rows)
     if rest and handles:
-        handles.append(_dot(-1, f"elsewhere ({rest / len(draws.basin):.0%})"))
+        handles.append(_dot(-1, f"other ({rest / len(draws.basin):.0%})"))
     return handles
 
 

@@ -66,7 +66,7 @@ def test_legends_give_the_share_of_each_basin(five, make_posterior):
             "basin 0 (30%)",
             "basin 1 (30%)",
             "basin 2 (30%)",
-            "elsewhere (10%)",
+            "other (10%)",
         ]
 
 
