@@ -27,7 +27,8 @@ the Monte Carlo error of a mean at 4 % of the posterior's spread, far below that
 
 _BLOCK = 2**20  # elements of a (components, points) array worked on at once: 8 MiB
 _SMALLEST_SD = 1e-100  # so that a component without variance divides nothing by zero
-_CHUNK = 32  # points theta handed to a target at once, each with covariances of its own
+_COVARIANCES = 2**23  # elements of all covariances of points theta handed over at once: 64 MiB
+_CHUNK = 32  # at most so many points theta at once: beyond, batching gains nothing
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -172,8 +173,9 @@ def predictions_at(
             f"got {len(theta)} points and weights of shape {w.shape}"
         )
     theta, w = theta[w > 0], w[w > 0]
+    chunk = _chunk(target, len(X))
     parts = [
-        target.predict(theta[i : i + _CHUNK], X, noise=noise) for i in range(0, len(theta), _CHUNK)
+        target.predict(theta[i : i + chunk], X, noise=noise) for i in range(0, len(theta), chunk)
     ]
     means = np.concatenate([np.asarray(mean, dtype=float) for mean, _ in parts])
     variances = np.concatenate([np.asarray(variance, dtype=float) for _, variance in parts])
@@ -207,6 +209,12 @@ def blocks(points: int, components: int) -> Iterator[slice]:
     size = max(1, _BLOCK // max(components, 1))
     for start in range(0, points, size):
         yield slice(start, min(start + size, points))
+
+
+def _chunk(target: Predicts, points: int) -> int:
+    """How many points theta to predict with at once, given the covariances that each needs."""
+    data = len(getattr(target, "X", ()))
+    return int(np.clip(_COVARIANCES // max(data * (data + points), 1), 1, _CHUNK))
 
 
 def _mixture_quantile(means: Array, sd: Array, weights: Array, level: float) -> Array:

@@ -112,6 +112,12 @@ def test_predictions_are_made_in_chunks_and_in_order(line):
     np.testing.assert_array_equal(theta, kept)
 
 
+def test_chunks_shrink_with_the_data(line):
+    line.X = np.zeros((2000, 1))
+    predictions_at(line, np.zeros((6, 2)), np.zeros((100, 1)))
+    assert line.batches == [1] * 6  # two would need 2 * 2000 * 2100 elements, beyond 2**23
+
+
 def test_predictions_need_a_weighted_point(line):
     with pytest.raises(ValueError, match="at least one point with a positive weight"):
         predictions_at(line, np.ones((2, 2)), np.ones((1, 1)), weights=np.zeros(2))
