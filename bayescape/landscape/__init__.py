@@ -1,0 +1,1 @@
+"""The map of a target: its record, and what can be read from it."""

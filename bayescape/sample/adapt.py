@@ -18,7 +18,9 @@ Array = NDArray[np.float64]
 
 ROUNDS = 8  # at most; fitting usually settles in three or four
 EM_STEPS = 10
+LIGHT_TAIL = 0.5  # Pareto k below which the weights' variance is finite
 GROWTH = 3  # components added a round
+DEFENSIVE_WIDTH = 2.0
 GROWN_WEIGHT = 0.03  # what each begins with, before expectation maximisation decides
 GAIN = 1.1  # a round that improves the efficiency by less than this is the last
 
@@ -56,7 +58,7 @@ def fit(
     proposals used (the deterministic-mixture weights), adds components where the weights are
     largest, so where the mixture lacks mass, and refits weights, means and scales by expectation
     maximisation on the weighted points. The last component of ``first``, the defensive one, keeps
-    its place and a small weight.
+    its small weight and is laid twice as wide as all the weighted points.
 
     Parameters
     ----------
@@ -73,7 +75,7 @@ def fit(
     Returns
     -------
     Pilot
-        Drawn from the best mixture seen, by effective draws per point.
+        The round whose mixture is best by effective draws per point.
 
     References
     ----------
@@ -87,47 +89,53 @@ def fit(
     d = first.means.shape[1]
     points = max(800, 200 * d) if points is None else points
     present, anchors = first, first
-    proposals: list[Superposition] = []
-    theta, energies = np.empty((0, d)), np.empty(0)
-    best: Pilot | None = None
+    rounds: list[Pilot] = []
     for _ in range(ROUNDS):
-        proposals.append(present)
         fresh = present.sample(points, rng)
-        fresh_energies = target.energy(fresh)
-        pilot = Pilot(
-            present,
-            fresh,
-            fresh_energies,
-            weigh(-fresh_energies - present.log_prob(fresh)),
-        )
-        settled = (
-            best is not None
-            and pilot.weighted.efficiency < GAIN * best.weighted.efficiency
-        )
-        if best is None or _better(pilot, best):
-            best = pilot
-        if settled and best.weighted.usable:
+        energies = target.energy(fresh)
+        weighted = weigh(-energies - present.log_prob(fresh))
+        rounds.append(Pilot(present, fresh, energies, weighted))
+
+        theta = np.concatenate([r.theta for r in rounds])
+        log_target = -np.concatenate([r.energies for r in rounds])
+        log_proposals = np.array([r.superposition.log_prob(theta) for r in rounds])
+        log_ratio = log_target - (logsumexp(log_proposals, axis=0) - np.log(len(rounds)))
+        efficiencies = _efficiencies(log_target, log_proposals, log_ratio)
+        if _settled(rounds, efficiencies):
             break
-        theta = np.concatenate([theta, fresh])
-        energies = np.concatenate([energies, fresh_energies])
-        mixture = logsumexp([q.log_prob(theta) for q in proposals], axis=0) - np.log(
-            len(proposals)
-        )
-        weights = _truncated_weights(-energies - mixture)
+        weights = _truncated_weights(log_ratio)
         if np.count_nonzero(weights) < 2 * d:
             break  # almost nothing drawn lies in the domain: nothing to fit to
         present, anchors = _grow(present, anchors, theta, weights)
         for _ in range(EM_STEPS):
             present = _maximise(present, anchors, theta, weights)
-    assert best is not None
-    return best
+    return rounds[int(efficiencies.argmax())]
 
 
-def _better(new: Pilot, old: Pilot) -> bool:
-    """Whether a round's mixture is the better proposal: a usable tail first, then efficiency."""
-    if new.weighted.usable != old.weighted.usable:
-        return new.weighted.usable
-    return new.weighted.efficiency > old.weighted.efficiency
+def _efficiencies(log_target: Array, log_proposals: Array, log_ratio: Array) -> Array:
+    """Effective draws per point of every proposal used, each judged by all rounds' points.
+
+    ``1 / E_p[p / q]`` with the expectation under the target taken by the deterministic-mixture
+    weights. Judged by its own points alone, a mixture that misses an arm of the density looks the
+    more efficient for it.
+    """
+    inside = np.isfinite(log_ratio)
+    if not inside.any():
+        return np.zeros(len(log_proposals))
+    log_evidence = logsumexp(log_ratio[inside]) - np.log(len(log_ratio))
+    log_weights = log_ratio[inside] - logsumexp(log_ratio[inside])
+    over = log_target[inside] - log_proposals[:, inside] - log_evidence
+    return np.exp(-logsumexp(log_weights + over, axis=1))
+
+
+def _settled(rounds: list[Pilot], efficiencies: Array) -> bool:
+    """Whether another round would be wasted: no gain, light tails, and the evidence has settled."""
+    if len(rounds) < 2 or efficiencies[-1] >= GAIN * efficiencies[:-1].max():
+        return False
+    a, b = rounds[-1].weighted, rounds[-2].weighted
+    light = max(a.pareto_k, b.pareto_k) < LIGHT_TAIL
+    apart = abs(a.log_evidence - b.log_evidence)
+    return light and apart < 2.5 * np.hypot(a.log_evidence_se, b.log_evidence_se)
 
 
 def _truncated_weights(log_ratio: Array) -> Array:
@@ -166,11 +174,7 @@ def _grow(
         if free[top] <= 1 / len(theta):  # nothing weighs more than its share
             break
         away = (((theta - theta[top]) @ whiten.T) ** 2).sum(axis=1)
-        around = (
-            np.argpartition(away, near)[:near]
-            if near < len(away)
-            else np.arange(len(away))
-        )
+        around = np.argpartition(away, near)[:near] if near < len(away) else np.arange(len(away))
         # Half by weight, half evenly: Raftery and Bao's compromise against a single heavy point.
         share = weights[around] + weights[around].mean()
         centred = theta[around] - theta[top]
@@ -182,9 +186,7 @@ def _grow(
         free[around] = 0.0
     if not means:
         return present, anchors
-    return _insert(present, means, scales, basins), _insert(
-        anchors, means, scales, basins
-    )
+    return _insert(present, means, scales, basins), _insert(anchors, means, scales, basins)
 
 
 def _insert(
@@ -208,7 +210,7 @@ def _maximise(
     """One step of expectation maximisation on weighted points.
 
     A component's scale is drawn towards its anchor's by ``2 d`` imaginary points, so that one with
-    few points of its own stays proper; the defensive component only has its weight reset.
+    few points of its own stays proper; the defensive component follows the points as a whole.
     """
     d, nu = theta.shape[1], present.degrees
     share = weights[:, None] * present.responsibilities(theta)
@@ -226,6 +228,10 @@ def _maximise(
         spread = (pull[:, k, None] * centred).T @ centred / mass[k]
         prior = 2.0 * d
         scales[k] = (count[k] * spread + prior * anchors.scales[k]) / (count[k] + prior)
+    means[-1] = weights @ theta
+    around = theta - means[-1]
+    scales[-1] = DEFENSIVE_WIDTH**2 * (weights[:, None] * around).T @ around
+    scales[-1] += 1e-3 * anchors.scales[-1]  # proper even when a single point weighs
     kept = mass[:-1] / mass[:-1].sum()
     # A sliver of the first weights stays, so that no basin of the map is ever given up.
     kept = 0.98 * kept + 0.02 * anchors.weights[:-1] / anchors.weights[:-1].sum()

@@ -38,9 +38,7 @@ class Occupation:
     standard_error: Array
 
 
-def occupation_of_draws(
-    basins: Basins, count: int, effective: float | None
-) -> Occupation:
+def occupation_of_draws(basins: Basins, count: int, effective: float | None) -> Occupation:
     """Occupation by counting draws.
 
     Parameters
@@ -69,9 +67,7 @@ def occupation_of_draws(
     return Occupation(share, errors)
 
 
-def map_warnings(
-    landscape: Landscape, basins: Basins, coverage_needed: float
-) -> list[str]:
+def map_warnings(landscape: Landscape, basins: Basins, coverage_needed: float) -> list[str]:
     """What the map itself, and draws outside of it, say against a result."""
     found = list(landscape.warnings)
     if landscape.coverage < coverage_needed:
@@ -115,10 +111,7 @@ def chain_warnings(
     """What the chains' own diagnostics, and the weights of the pilot, say against a result."""
     found = []
     chains, _, d = theta.shape
-    rhat = max(
-        float(array_stats.rhat(theta[..., i], chain_axis=0, draw_axis=1))
-        for i in range(d)
-    )
+    rhat = max(float(array_stats.rhat(theta[..., i], chain_axis=0, draw_axis=1)) for i in range(d))
     ess = min(
         float(array_stats.ess(theta[..., i], chain_axis=0, draw_axis=1, method="bulk"))
         for i in range(d)
@@ -143,9 +136,7 @@ def chain_warnings(
     return found
 
 
-def _occupation_warnings(
-    basins: Basins, landscape: Landscape, pilot: Pilot
-) -> list[str]:
+def _occupation_warnings(basins: Basins, landscape: Landscape, pilot: Pilot) -> list[str]:
     """Basins that the weights hold occupied and the draws hardly visit, or the other way round."""
     count = landscape.minima.sizes["minimum"]
     expected, error = _expected_occupation(pilot, count)

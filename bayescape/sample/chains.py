@@ -107,9 +107,7 @@ def run_chains(
         with model:
             steps = [
                 pm.NUTS(
-                    potential=QuadPotentialFull(
-                        superposition.within_covariance(), rng=seed
-                    ),
+                    potential=QuadPotentialFull(superposition.within_covariance(), rng=seed),
                     target_accept=0.85,
                     rng=seed,
                     **COMPILE,

@@ -82,9 +82,7 @@ def weigh(log_ratio: Array) -> Weighted:
     inside = np.isfinite(log_ratio)
     if inside.sum() < 25:  # too few for a tail: say so by an infinite k
         weights = np.where(inside, 1.0, 0.0) / max(inside.sum(), 1)
-        return Weighted(
-            log_ratio, weights, np.inf, float(inside.sum()), -np.inf, np.inf
-        )
+        return Weighted(log_ratio, weights, np.inf, float(inside.sum()), -np.inf, np.inf)
 
     smoothed = np.full(count, -np.inf)
     smoothed[inside], k = _smooth(log_ratio[inside])
@@ -108,9 +106,7 @@ def _smooth(log_ratio: Array) -> tuple[Array, float]:
     largest = np.sort(log_ratio)[-max(len(log_ratio) // 5, 5) :]
     if np.ptp(largest) < 1e-12:
         return log_ratio, 0.0
-    with np.errstate(
-        all="ignore"
-    ):  # a tail of many ties divides by zero, and then k is NaN
+    with np.errstate(all="ignore"):  # a tail of many ties divides by zero, and then k is NaN
         # ArviZ smooths as for leave-one-out: its argument is the negative log of the ratios.
         log_weights, k = array_stats.psislw(-log_ratio)
     if not np.isfinite(k):

@@ -93,15 +93,10 @@ class SuperpositionJump(ArrayStepShared):
     def astep(self, q0: RaveledVars) -> tuple[RaveledVars, list[dict[str, Any]]]:
         """Propose ``attempts`` times from the point ``q0``."""
         theta = np.asarray(q0.data, dtype=float)
-        log_w = (
-            float(self._log_density(theta))
-            - self.superposition.log_prob(theta[None])[0]
-        )
+        log_w = float(self._log_density(theta)) - self.superposition.log_prob(theta[None])[0]
         accepted, log_ratio = 0, -np.inf
         proposals = self.superposition.sample(self.attempts, self.rng)
-        for proposal, log_q in zip(
-            proposals, self.superposition.log_prob(proposals), strict=True
-        ):
+        for proposal, log_q in zip(proposals, self.superposition.log_prob(proposals), strict=True):
             proposed = float(self._log_density(proposal)) - log_q
             log_ratio = proposed - log_w
             if np.log(self.rng.uniform()) < log_ratio:

@@ -25,9 +25,7 @@ class LogDensity(Op):
     def __init__(self, target: Target) -> None:
         self.target = target
 
-    def perform(
-        self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]
-    ) -> None:
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Evaluate both at once: the closed-form gradient shares all its work with the value."""
         theta = np.asarray(inputs[0], dtype=float)
         energy, gradient = self.target.energy_and_gradient(theta[None])

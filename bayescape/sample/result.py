@@ -68,9 +68,7 @@ def posterior_tree(
     }
     observed = getattr(target, "y_raw", None)
     if observed is not None:
-        groups["observed_data"] = xr.Dataset(
-            {"y": ("observation", np.asarray(observed, float))}
-        )
+        groups["observed_data"] = xr.Dataset({"y": ("observation", np.asarray(observed, float))})
     plain = {
         key: value if isinstance(value, (int, float, str)) else json.dumps(value)
         for key, value in attributes.items()
@@ -89,17 +87,12 @@ def _dataset(
     variables, coords = {}, dict(axes)
     for name, value in arrays.items():
         extra = [
-            f"{name}_dim" if value.ndim == 3 else f"{name}_dim_{i}"
-            for i in range(value.ndim - 2)
+            f"{name}_dim" if value.ndim == 3 else f"{name}_dim_{i}" for i in range(value.ndim - 2)
         ]
         variables[name] = (("chain", "draw", *extra), value)
         for dim, size in zip(extra, value.shape[2:], strict=True):
             known = labels.get(name, [])
-            coords[dim] = (
-                np.asarray(known, dtype=object)
-                if len(known) == size
-                else np.arange(size)
-            )
+            coords[dim] = np.asarray(known, dtype=object) if len(known) == size else np.arange(size)
     return xr.Dataset(variables, coords=coords)
 
 

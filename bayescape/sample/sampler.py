@@ -89,13 +89,9 @@ def sample(
     """
     started = time.perf_counter()
     if method not in (*METHODS, "auto"):
-        raise ValueError(
-            f"`method` must be one of {(*METHODS, 'auto')}, got {method!r}"
-        )
+        raise ValueError(f"`method` must be one of {(*METHODS, 'auto')}, got {method!r}")
     if draws < 1 or chains < 1:
-        raise ValueError(
-            f"`draws` and `chains` must be at least 1, got {draws} and {chains}"
-        )
+        raise ValueError(f"`draws` and `chains` must be at least 1, got {draws} and {chains}")
     counted = Counted(target_of(landscape))
     per_chain = -(-draws // chains)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
@@ -110,9 +106,7 @@ def sample(
             pilot = decision.pilot
         else:
             pilot = fit(counted, harmonic_superposition(landscape), rng)
-        chosen = (
-            decision.method if method == "auto" and decision is not None else method
-        )
+        chosen = decision.method if method == "auto" and decision is not None else method
 
         report(stage=chosen)
         if chosen == "superposition":
@@ -120,9 +114,7 @@ def sample(
                 counted, pilot, per_chain * chains, rng
             )
             theta = theta.reshape(chains, per_chain, -1)
-            stats = {
-                name: value.reshape(chains, per_chain) for name, value in stats.items()
-            }
+            stats = {name: value.reshape(chains, per_chain) for name, value in stats.items()}
         else:
             theta, stats, attributes = _chain_draws(
                 counted, pilot, per_chain, chains, chosen == "jumps", seed, rng, report
@@ -133,12 +125,8 @@ def sample(
         basins = assign_basins(counted, theta.reshape(-1, theta.shape[-1]), landscape)
         basins = basins.reshape(theta.shape[:2])
         if chosen != "superposition":
-            found = audit.chain_warnings(
-                theta, basins, stats.get("diverging"), landscape, pilot
-            )
-    occupied = audit.occupation_of_draws(
-        basins, landscape.minima.sizes["minimum"], effective
-    )
+            found = audit.chain_warnings(theta, basins, stats.get("diverging"), landscape, pilot)
+    occupied = audit.occupation_of_draws(basins, landscape.minima.sizes["minimum"], effective)
     found = audit.map_warnings(landscape, basins, COVERAGE_NEEDED) + found
     if method == "auto" and decision is not None and not decision.valid:
         found.append("The decision found no method that it predicts to be right.")
@@ -175,9 +163,7 @@ def _superposition_draws(
     theta, energies = np.empty((0, pilot.theta.shape[1])), np.empty(0)
     efficiency = max(pilot.weighted.efficiency, 1e-3)
     weighted: Weighted | None = None
-    while weighted is None or (
-        weighted.ess < wanted and len(theta) < POOL_LIMIT * draws
-    ):
+    while weighted is None or (weighted.ess < wanted and len(theta) < POOL_LIMIT * draws):
         missing = (wanted - (weighted.ess if weighted else 0)) / efficiency
         # A tenth more than predicted, and enough for a tail to be fitted.
         fresh = int(min(max(1.1 * missing, 200), POOL_LIMIT * draws))
@@ -188,9 +174,7 @@ def _superposition_draws(
 
     inside = np.isfinite(energies)
     if not inside.any():
-        raise ValueError(
-            "no point drawn from the superposition lies in the target's domain"
-        )
+        raise ValueError("no point drawn from the superposition lies in the target's domain")
     # Alike: the same component, and a similar energy within it.
     component = superposition.component_log_prob(theta).argmax(axis=1)
     rank = np.argsort(np.argsort(np.where(inside, energies, np.inf))) / len(energies)

@@ -17,8 +17,10 @@ __all__ = ["Superposition", "harmonic_superposition"]
 
 Array = NDArray[np.float64]
 
-DEGREES = 5.0  # the fewest whole degrees of freedom whose fourth moment, and so the weights' spread
-# about a covariance, is finite: tails heavy enough to cover what a Hessian does not see
+DEGREES = (
+    3.0  # the fewest whole degrees of freedom with a finite covariance: the heaviest tails, for
+)
+# what lies outside the mixture's reach is what goes wrong in silence
 BLOCK = 8192  # points at once in log_prob: bounds the memory at BLOCK * K * d numbers
 
 
@@ -56,18 +58,14 @@ class Superposition:
         inverse = np.linalg.inv(cholesky)
         log_det = np.log(np.diagonal(cholesky, axis1=1, axis2=2)).sum(axis=1)
         nu = self.degrees
-        constant = (
-            gammaln(0.5 * (nu + d)) - gammaln(0.5 * nu) - 0.5 * d * np.log(nu * np.pi)
-        )
+        constant = gammaln(0.5 * (nu + d)) - gammaln(0.5 * nu) - 0.5 * d * np.log(nu * np.pi)
         return inverse, constant - log_det
 
     def distances(self, theta: Array) -> Array:
         """Squared Mahalanobis distances to the components, ``(B, d) -> (B, K)``."""
         inverse, _ = self._factors
         blocks = [
-            (
-                np.einsum("kij,bkj->bki", inverse, block[:, None, :] - self.means) ** 2
-            ).sum(axis=2)
+            (np.einsum("kij,bkj->bki", inverse, block[:, None, :] - self.means) ** 2).sum(axis=2)
             for block in np.split(theta, range(BLOCK, len(theta), BLOCK))
         ]
         return np.concatenate(blocks)
@@ -97,10 +95,7 @@ class Superposition:
         normal = rng.standard_normal((count, d))
         shrink = np.sqrt(rng.chisquare(self.degrees, count) / self.degrees)
         factors = np.linalg.cholesky(self.scales)[which]
-        return (
-            self.means[which]
-            + np.einsum("bij,bj->bi", factors, normal) / shrink[:, None]
-        )
+        return self.means[which] + np.einsum("bij,bj->bi", factors, normal) / shrink[:, None]
 
     def within_covariance(self) -> Array:
         """Average covariance of the components about their own means, ``(d, d)``."""
@@ -170,12 +165,8 @@ def harmonic_superposition(landscape: Landscape) -> Superposition:
 
     pooled = np.einsum("m,mij->ij", occupied, bottoms)
     middle = occupied @ centres
-    pooled = pooled + np.einsum(
-        "m,mi,mj->ij", occupied, centres - middle, centres - middle
-    )
-    by_basin = 0.9 * occupied + 0.1 / len(
-        occupied
-    )  # no basin of the map starts with nothing
+    pooled = pooled + np.einsum("m,mi,mj->ij", occupied, centres - middle, centres - middle)
+    by_basin = 0.9 * occupied + 0.1 / len(occupied)  # no basin of the map starts with nothing
     weights = np.concatenate([0.65 * by_basin, 0.3 * by_basin, bridge_weight, [0.05]])
     known = np.arange(len(centres))
     elsewhere = np.full(len(bridges) + 1, -1)
@@ -201,9 +192,7 @@ def _inverse(hessians: Array, ceiling: Array, floor: Array | None = None) -> Arr
     unit = np.where(np.isfinite(ceiling), ceiling, 1.0)
     values, vectors = np.linalg.eigh(hessians * unit[:, None] * unit[None, :])
     least = 1.0 if np.isfinite(ceiling).all() else 1e-12
-    values = np.maximum(
-        np.abs(values), least if floor is None else np.maximum(least, floor)
-    )
+    values = np.maximum(np.abs(values), least if floor is None else np.maximum(least, floor))
     inverse = np.einsum("mik,mk,mjk->mij", vectors, 1 / values, vectors)
     return inverse * unit[:, None] * unit[None, :]
 

@@ -1,0 +1,93 @@
+"""The decision: its choices on posteriors where the right one is known, and its sentences."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from bayescape.sample.decision import _independence_acceptance, decide
+
+from .problems import far_apart, map_of, single
+
+
+def test_basins_that_nuts_cannot_join_are_left_to_the_superposition():
+    decision = decide(map_of(far_apart()), ess=1000)
+    assert decision.method == "superposition"
+    assert decision.valid
+    assert not decision.costs.loc["hmc", "valid"]
+    assert any("no known transition state" in reason for reason in decision.reasons)
+
+
+def test_one_gaussian_basin_is_valid_for_all_methods():
+    decision = decide(map_of(single()), ess=400)
+    assert decision.costs["valid"].all()
+    assert decision.method == decision.costs["gradient_equivalents"].idxmin()
+
+
+def test_low_coverage_trusts_nothing_and_says_so():
+    decision = decide(map_of(far_apart(), coverage=0.5))
+    assert not decision.valid
+    assert decision.method == "jumps"
+    assert "coverage is 0.500, below" in decision.reasons[0]
+    assert "No method is predicted to be right" in decision.reasons[-1]
+    assert "not trusted" in repr(decision)
+
+
+def test_a_superposition_with_a_heavy_tail_is_not_chosen():
+    class Shell:
+        """A thin spherical shell in eight dimensions: no mixture of a few ellipsoids is like it."""
+
+        names = tuple("abcdefgh")
+        means = np.zeros((1, 8))
+
+        def energy(self, theta):
+            return 0.5 * ((np.linalg.norm(theta, axis=1) - 6) / 0.02) ** 2
+
+        def hessian(self, theta):
+            return np.tile(np.eye(8), (len(theta), 1, 1))
+
+    decision = decide(map_of(Shell()))
+    assert decision.method != "superposition"
+    assert not decision.costs.loc["superposition", "valid"]
+
+
+def test_same_seed_same_decision_and_costs_are_counted():
+    landscape = map_of(far_apart())
+    one, two = decide(landscape, seed=3), decide(landscape, seed=3)
+    assert one.reasons == two.reasons
+    np.testing.assert_array_equal(one.pilot.theta, two.pilot.theta)
+    assert one.evaluations.value >= len(one.pilot.theta)
+    other = decide(landscape, seed=4)
+    assert not np.array_equal(one.pilot.theta, other.pilot.theta)
+
+
+def test_more_draws_cost_more():
+    landscape = map_of(far_apart())
+    few, many = decide(landscape, ess=100), decide(landscape, ess=10_000)
+    assert (
+        many.costs["gradient_equivalents"] > few.costs["gradient_equivalents"]
+    ).all() or np.isinf(many.costs["gradient_equivalents"]).any()
+
+
+def test_printed_and_plain_forms_agree():
+    decision = decide(map_of(far_apart()))
+    assert decision.method in repr(decision)
+    assert all(reason in repr(decision) for reason in decision.reasons)
+    assert "<table" in decision._repr_html_()
+    assert decision.asdict()["method"] == decision.method
+
+
+def test_acceptance_is_the_mean_over_all_pairs():
+    weights = np.random.default_rng(0).gamma(1.0, size=300)
+    weights /= weights.sum()
+    brute = np.minimum(weights[:, None], weights[None, :]).sum() / 300
+    assert _independence_acceptance(weights) == pytest.approx(brute, rel=1e-12)
+
+
+def test_what_cannot_be_decided_is_refused():
+    with pytest.raises(ValueError, match="no target"):
+        decide(dataclasses.replace(map_of(single()), target=None))
+    with pytest.raises(ValueError, match="`ess`"):
+        decide(map_of(single()), ess=0)
+    with pytest.raises(ValueError, match="no minimum"):
+        decide(map_of(single(), known=np.empty(0, int)))
