@@ -1,0 +1,1 @@
+"""The whole way at once: data in, report out; and the command line."""
