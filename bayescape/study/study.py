@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from bayescape.explore import explore
 from bayescape.landscape.record import Landscape
 from bayescape.predict import compare
-from bayescape.sample import Decision, decide, sample
+from bayescape.sample.decision import Decision, decide
+from bayescape.sample.sampler import sample
 from bayescape.study.data import DataError, Table, check_table, take_rows
 from bayescape.study.memory import check_memory
 from bayescape.targets.gaussian_process import GaussianProcess

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bayescape.landscape.record import Landscape
 from bayescape.predict.ensembles import ENSEMBLES
-from bayescape.sample import Decision
+from bayescape.sample.decision import Decision
 from bayescape.study.study import Study
 
 __all__ = ["Answer", "Verdict", "reach_verdict"]
