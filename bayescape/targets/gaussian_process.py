@@ -1,0 +1,342 @@
+"""Exact Gaussian-process regression as a target: the posterior over its hyperparameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from torch.distributions import Distribution
+
+from bayescape.kernels.stationary import stationary
+from bayescape.targets.marginal_likelihood import MarginalLikelihood
+from bayescape.targets.priors import CoordinatePrior, default_priors
+from bayescape.targets.regression_data import RegressionData, validate_inputs
+
+if TYPE_CHECKING:
+    import gpytorch
+
+__all__ = ["GaussianProcess"]
+
+Array = NDArray[np.float64]
+
+# Natural units of standardised data: wide enough for whatever such data can tell apart.
+DEFAULT_BOUNDS = {
+    "lengthscale": (1e-2, 1e2),
+    "outputscale": (1e-2, 1e2),
+    "noise": (1e-6, 1e1),
+    "mean": (-10.0, 10.0),
+}
+LOWEST, HIGHEST = -18.0, 18.0  # coordinates between which starts are looked for without bounds
+CENTRAL = 0.98  # share of the prior that starts are drawn from: the rest is flat or absurd
+
+
+class GaussianProcess:
+    """The posterior over the hyperparameters of exact Gaussian-process regression.
+
+    Coordinates are the logarithms of ``lengthscale`` (one per input, or one), ``outputscale`` and
+    ``noise`` (both variances), and the ``mean`` itself if there is one. The energy is the negative
+    log of marginal likelihood times prior, Jacobian included, in nats. The covariance is
+    ``outputscale (R + jitter I) + noise I``.
+
+    Parameters
+    ----------
+    X
+        Inputs, shape ``(n, p)`` or ``(n,)``.
+    y
+        Outputs, shape ``(n,)``.
+    kernel
+        ``"matern"`` or ``"rbf"``.
+    nu
+        Order of the Matern kernel: 0.5, 1.5 or 2.5.
+    ard
+        Whether every input has a lengthscale of its own.
+    mean
+        ``"zero"``, or ``"constant"`` for one more coordinate.
+    priors
+        ``"default"`` (`bayescape.targets.priors.default_priors`, for standardised data); ``None``
+        for the bare log marginal likelihood within ``bounds``; or a mapping of hyperparameter names
+        to torch distributions over natural units of the model's data. A hyperparameter without a
+        prior is flat in its coordinate, and needs bounds.
+    bounds
+        Mapping of hyperparameter names to ``(low, high)`` in natural units: hard walls. With
+        ``priors=None`` those not given are ``(1e-2, 1e2)`` for ``lengthscale`` and
+        ``outputscale``, ``(1e-6, 10)`` for ``noise`` and ``(-10, 10)`` for ``mean``.
+    standardise
+        Whether inputs and output are brought to zero mean and unit variance first.
+    jitter
+        Relative to the outputscale; added to the covariance's diagonal.
+    input_names, output_name
+        Labels for pictures and files.
+
+    Raises
+    ------
+    ValueError
+        If the data or a setting makes no sense; the message names it.
+
+    References
+    ----------
+    C. E. Rasmussen, C. K. I. Williams, *Gaussian Processes for Machine Learning*, MIT Press (2006),
+    chapter 5.
+    """
+
+    def __init__(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        kernel: str = "matern",
+        nu: float = 2.5,
+        ard: bool = True,
+        mean: str = "zero",
+        priors: str | Mapping[str, Distribution] | None = "default",
+        bounds: Mapping[str, tuple[float, float]] | None = None,
+        standardise: bool = True,
+        jitter: float = 1e-6,
+        input_names: Sequence[str] | None = None,
+        output_name: str | None = None,
+    ) -> None:
+        self.data = RegressionData.of(X, y, standardise)
+        self.X, self.y = self.data.X, self.data.y
+        p = self.X.shape[1]
+        if mean not in ("zero", "constant"):
+            raise ValueError(f"`mean` must be 'zero' or 'constant', got {mean!r}")
+        if not (np.isfinite(jitter) and jitter >= 0):
+            raise ValueError(f"`jitter` must be a finite number, 0 or more, got {jitter!r}")
+        if input_names is not None and len(input_names) != p:
+            raise ValueError(f"`input_names` must name {p} inputs, got {len(input_names)}")
+        self.kernel, self.nu, self.ard, self.mean, self.jitter = kernel, nu, ard, mean, jitter
+        self.input_names = tuple(input_names) if input_names is not None else None
+        self.output_name = output_name
+        self.likelihood = MarginalLikelihood(
+            stationary(kernel, nu),
+            self.X,
+            self.y,
+            ard=ard,
+            mean=mean == "constant",
+            jitter=float(jitter),
+        )
+        lengths = p if ard else 1
+        self._slices = {"lengthscale": slice(0, lengths)} | {
+            name: slice(lengths + i, lengths + i + 1)
+            for i, name in enumerate(["outputscale", "noise"] + ["mean"] * (mean == "constant"))
+        }
+        self.names = self._coordinate_names(lengths)
+        self._priors = self._resolve_priors(priors, p)
+        self.bounds = self._resolve_bounds(bounds, priors is None)
+
+    @property
+    def X_raw(self) -> Array:
+        """Inputs as given, ``(n, p)``."""
+        return self.data.X_raw
+
+    @property
+    def y_raw(self) -> Array:
+        """Outputs as given, ``(n,)``."""
+        return self.data.y_raw
+
+    def energy(self, theta: Array) -> Array:
+        """Negative log of marginal likelihood times prior, ``(B, d) -> (B,)``, nats."""
+        theta = np.asarray(theta, dtype=float)
+        energies = np.where(self._inside(theta), -self.log_prior(theta), np.inf)
+        for b in np.flatnonzero(np.isfinite(energies)):
+            energies[b] += self.likelihood.energy(theta[b])
+        return energies
+
+    def energy_and_gradient(self, theta: Array) -> tuple[Array, Array]:
+        """Energy and its closed-form gradient, ``(B, d) -> (B,), (B, d)``."""
+        theta = np.asarray(theta, dtype=float)
+        log_prior, slope = self._prior_derivatives(theta, 1)
+        energies = np.where(self._inside(theta), -log_prior, np.inf)
+        gradients = np.full(theta.shape, np.nan)
+        for b in np.flatnonzero(np.isfinite(energies)):
+            value, gradient = self.likelihood.energy_and_gradient(theta[b])
+            energies[b] += value
+            gradients[b] = gradient - slope[b]
+        return energies, gradients
+
+    def hessian(self, theta: Array) -> Array:
+        """Exact second derivatives, ``(B, d) -> (B, d, d)``."""
+        theta = np.asarray(theta, dtype=float)
+        log_prior, _, curvature = self._prior_derivatives(theta, 2)
+        hessians = np.full((*theta.shape, theta.shape[1]), np.nan)
+        for b in np.flatnonzero(self._inside(theta) & np.isfinite(log_prior)):
+            hessians[b] = self.likelihood.hessian(theta[b]) - np.diag(curvature[b])
+        return hessians
+
+    def log_likelihood(self, theta: Array) -> Array:
+        """Log marginal likelihood alone, ``(B, d) -> (B,)``, nats, of the data in model units."""
+        return np.array([-self.likelihood.energy(t) for t in np.asarray(theta, dtype=float)])
+
+    def log_prior(self, theta: Array) -> Array:
+        """Log prior density over the coordinates, Jacobian included, ``(B, d) -> (B,)``."""
+        return self._prior_derivatives(np.asarray(theta, dtype=float), 0)[0]
+
+    def starts(self, count: int, rng: np.random.Generator) -> Array:
+        """Points scattered by the central part of the prior, or evenly between bounds."""
+        u = 0.5 + CENTRAL * (rng.uniform(size=(count, len(self.names))) - 0.5)
+        theta = np.empty_like(u)
+        for name, part in self._slices.items():
+            for i in range(part.start, part.stop):
+                low, high = np.clip(self.bounds[:, i], LOWEST, HIGHEST)
+                grid = np.linspace(low, high, 4001)
+                prior = self._priors.get(name)
+                log_density = np.zeros_like(grid)
+                if prior is not None:
+                    block = np.repeat(grid[:, None], part.stop - part.start, axis=1)
+                    log_density = prior.log_density(block)[:, i - part.start]
+                cumulative = np.cumsum(np.exp(log_density - log_density.max()))
+                theta[:, i] = np.interp(u[:, i], cumulative / cumulative[-1], grid)
+        return theta
+
+    def constrain(self, theta: Array) -> dict[str, Array]:
+        """Hyperparameters in natural units of the model's data.
+
+        ``lengthscale`` has shape ``(B, p)`` (``(B, 1)`` without ARD), the others ``(B,)``.
+        """
+        theta = np.asarray(theta, dtype=float)
+        natural = {}
+        for name, part in self._slices.items():
+            value = theta[:, part] if name == "mean" else np.exp(theta[:, part])
+            natural[name] = value if name == "lengthscale" else value[:, 0]
+        return natural
+
+    def predict(self, theta: Array, X_new: ArrayLike, *, noise: bool = True) -> tuple[Array, Array]:
+        """Predict at new inputs, for every point.
+
+        Parameters
+        ----------
+        theta
+            Shape ``(B, d)``.
+        X_new
+            Shape ``(m, p)``, in the units that the data were given in.
+        noise
+            Whether the variance is that of a new observation (noise and jitter included) or of
+            the function itself.
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            Mean and variance, each ``(B, m)``, in the units that ``y`` was given in.
+        """
+        theta = np.asarray(theta, dtype=float)
+        inputs = self.data.scale_inputs(validate_inputs(X_new, "X_new", self.X.shape[1]))
+        means, variances = np.empty((2, len(theta), len(inputs)))
+        natural = self.constrain(theta)
+        for b, point in enumerate(theta):
+            means[b], variances[b] = self.likelihood.predict(point, inputs)
+            if noise:
+                variances[b] += natural["noise"][b] + self.jitter * natural["outputscale"][b]
+        scale = self.data.y_scale
+        return self.data.y_centre + scale * means, scale**2 * variances
+
+    def gpytorch_model(self, theta: Array) -> gpytorch.models.ExactGP:
+        """Hand the model at one point ``(d,)`` out as an ordinary GPyTorch model.
+
+        In double precision and evaluation mode, over the model's (standardised) units, its
+        likelihood as ``model.likelihood``. GPyTorch's noise is ``noise + jitter * outputscale``.
+        """
+        from bayescape.targets.gpytorch_model import exact_gp
+
+        point = np.asarray(theta, dtype=float)
+        if point.shape != (len(self.names),):
+            raise ValueError(f"`theta` must have shape ({len(self.names)},), got {point.shape}")
+        natural = {name: value[0] for name, value in self.constrain(point[None]).items()}
+        return exact_gp(self, natural)
+
+    def __repr__(self) -> str:
+        n, p = self.X.shape
+        order = f" nu={self.nu:g}" if self.kernel == "matern" else ""
+        priors = ", ".join(f"{name} ~ {prior.distribution}" for name, prior in self._priors.items())
+        return (
+            f"<bayescape.GaussianProcess: {n} rows, {p} {'input' if p == 1 else 'inputs'}, "
+            f"{self.kernel}{order}{' ARD' if self.ard and p > 1 else ''}, mean {self.mean}>\n"
+            f"  coordinates: {', '.join(self.names)}\n"
+            f"  priors: {priors or 'none, flat in the coordinates within bounds'}"
+        )
+
+    def _coordinate_names(self, lengths: int) -> tuple[str, ...]:
+        names = (
+            ["log_lengthscale"]
+            if lengths == 1
+            else [f"log_lengthscale[{i}]" for i in range(lengths)]
+        )
+        return (*names, "log_outputscale", "log_noise", *(["mean"] * (self.mean == "constant")))
+
+    def _inside(self, theta: Array) -> NDArray[np.bool_]:
+        low, high = self.bounds
+        return ((theta >= low) & (theta <= high)).all(axis=1)
+
+    def _prior_derivatives(self, theta: Array, order: int) -> tuple[Array, ...]:
+        """Log prior ``(B,)``, then its first and second derivatives ``(B, d)`` up to ``order``."""
+        total = np.zeros(len(theta))
+        rest = [np.zeros(theta.shape) for _ in range(order)]
+        for name, prior in self._priors.items():
+            part = self._slices[name]
+            value, *slopes = prior.derivatives(theta[:, part], order)
+            total += np.where(np.isnan(value), -np.inf, value).sum(axis=1)
+            for target, slope in zip(rest, slopes, strict=True):
+                target[:, part] = slope
+        return (total, *rest)
+
+    def _resolve_priors(self, priors: Any, p: int) -> dict[str, CoordinatePrior]:
+        if priors is None:
+            return {}
+        if isinstance(priors, str):
+            if priors != "default":
+                raise ValueError(f"`priors` must be 'default', None or a mapping, got {priors!r}")
+            given: Mapping[str, Distribution] = {
+                k: v for k, v in default_priors(p).items() if k in self._slices
+            }
+        else:
+            given = dict(priors)
+        found = {}
+        for name, distribution in given.items():
+            self._known(name, "priors")
+            if not isinstance(distribution, Distribution):
+                raise ValueError(
+                    f"`priors[{name!r}]` must be a torch distribution, got {distribution!r}"
+                )
+            size = self._slices[name].stop - self._slices[name].start
+            shape = tuple(distribution.batch_shape)
+            if distribution.event_shape or shape not in ((), (1,), (size,)):
+                raise ValueError(
+                    f"`priors[{name!r}]` must be scalar or have {size} entries, got batch shape "
+                    f"{shape} and event shape {tuple(distribution.event_shape)}"
+                )
+            found[name] = CoordinatePrior(distribution, logarithmic=name != "mean")
+        return found
+
+    def _resolve_bounds(self, bounds: Any, defaults: bool) -> Array:
+        given = ({k: DEFAULT_BOUNDS[k] for k in self._slices} if defaults else {}) | dict(
+            bounds or {}
+        )
+        walls = np.stack([np.full(len(self.names), -np.inf), np.full(len(self.names), np.inf)])
+        for name, pair in given.items():
+            self._known(name, "bounds")
+            try:
+                low, high = (float(x) for x in pair)
+            except (TypeError, ValueError):
+                low, high = np.nan, np.nan
+            if not low < high or (name != "mean" and low <= 0):
+                raise ValueError(
+                    f"`bounds[{name!r}]` must be (low, high) with low < high"
+                    f"{'' if name == 'mean' else ' and both positive'}, got {pair!r}"
+                )
+            walls[:, self._slices[name]] = np.array(
+                [[low], [high]] if name == "mean" else np.log([[low], [high]])
+            )
+        for name, part in self._slices.items():
+            if name not in self._priors and not np.isfinite(walls[:, part]).all():
+                raise ValueError(
+                    f"`{name}` has neither a prior nor bounds, so its posterior is improper: give "
+                    f"priors[{name!r}] or bounds[{name!r}]"
+                )
+        return walls
+
+    def _known(self, name: str, argument: str) -> None:
+        if name not in self._slices:
+            raise ValueError(
+                f"`{argument}` names {name!r}, but the hyperparameters are {tuple(self._slices)}"
+            )
