@@ -15,7 +15,7 @@ from bayescape.study.study import Settings
 __all__ = ["NILE_SOURCE", "nile", "nile_held_out", "nile_settings"]
 
 NILE_SOURCE = (
-    "the annual flow of the Nile at Aswan, 1871 to 1970, in 10^8 m^3 "
+    "the annual flow of the Nile at Aswan, 1871 to 1970, in 10⁸ m³ "
     "(Cobb 1978; public domain; from statsmodels)"
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -107,7 +108,7 @@ def _picture(drawn: Figure, alt: str) -> Picture:
     return Picture(f"data:image/{kind};base64,{text}", alt, float(width))
 
 
-def _rendered(figure: Figure, kind: str, **how: object) -> bytes:
+def _rendered(figure: Figure, kind: str, **how: Any) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format=kind, bbox_inches="tight", **how)
     return stream.getvalue()

@@ -17,7 +17,7 @@ from bayescape.study.tables import (
     decision_table,
     posterior_table,
 )
-from bayescape.study.verdict import Verdict, reach_verdict
+from bayescape.study.verdict import Verdict, reach_verdict, sentence
 
 __all__ = ["FILES", "render_report", "write_study"]
 
@@ -56,7 +56,7 @@ def render_report(study: Study, verdict: Verdict) -> str:
         stopped=fit.landscape.stopped,
         coverage=fit.landscape.coverage,
         basins=basin_table(fit),
-        reasons=fit.decision.reasons,
+        reasons=[sentence(reason) for reason in fit.decision.reasons],
         methods=decision_table(fit),
         posterior=posterior_table(fit),
         comparison=None if comparison is None else comparison_table(comparison, _output(study)),

@@ -49,7 +49,7 @@ def basin_table(fit: Fit) -> TextTable:
     barriers = _barriers(fit)
     rows = [
         (
-            str(m + 1),
+            str(m),
             f"{energies[m] - energies[0]:.3f}",
             barriers[m],
             f"{_percent(share[m])} ± {_percent(errors[m])}",
@@ -81,13 +81,13 @@ def decision_table(fit: Fit) -> TextTable:
         (
             str(method),
             "yes" if row["valid"] else "no",
+            _count(row["evaluations"]),
             _count(row["gradient_equivalents"]),
-            str(row["why"]),
         )
         for method, row in fit.decision.costs.iterrows()
     ]
     return TextTable(
-        ("method", "predicted to be right", "cost, in gradients", "why"),
+        ("method", "predicted to be right", "evaluations", "cost, in gradients"),
         tuple(rows),
         f"For an effective sample size of {fit.decision.ess:,}; a value counts half a gradient.",
     )
@@ -95,10 +95,8 @@ def decision_table(fit: Fit) -> TextTable:
 
 def posterior_table(fit: Fit) -> TextTable:
     """Moments and quantiles of the hyperparameters, in the units of the data."""
-    natural = {
-        name: fit.posterior["posterior"][name].values
-        for name in fit.posterior["posterior"].data_vars
-    }
+    variables = fit.posterior["posterior"].to_dataset().data_vars
+    natural = {str(name): variable.values for name, variable in variables.items()}
     rows = []
     for label, draws in in_data_units(fit.target, natural).items():
         low, median, high = np.quantile(draws, [0.05, 0.5, 0.95])
@@ -115,7 +113,16 @@ def posterior_table(fit: Fit) -> TextTable:
         )
     chains, count = draws.shape
     return TextTable(
-        ("", "mean", "standard deviation", "5 %", "median", "95 %", "effective draws", "R-hat"),
+        (
+            "",
+            "mean",
+            "standard deviation",
+            "5\N{NO-BREAK SPACE}%",
+            "median",
+            "95\N{NO-BREAK SPACE}%",
+            "effective draws",
+            "R-hat",
+        ),
         tuple(rows),
         f"{chains * count:,} equally weighted draws, in the units of the data; posterior.nc holds "
         "them in those of the model, whose inputs and output are standardised.",
@@ -144,9 +151,9 @@ def comparison_table(frame: pd.DataFrame, unit: str) -> TextTable:
             "RMSE",
             "NLPD",
             "CRPS",
-            "in 50 % interval",
-            "in 90 %",
-            "in 95 %",
+            "in 50\N{NO-BREAK SPACE}% interval",
+            "in 90\N{NO-BREAK SPACE}%",
+            "in 95\N{NO-BREAK SPACE}%",
             "RMSE lower by, %",
             "NLPD lower by",
         ),
@@ -227,7 +234,7 @@ def _count(value: float) -> str:
     return f"{value:,.0f}" if np.isfinite(value) else "-"
 
 
-def _number(value: float | np.floating) -> str:
+def _number(value: float) -> str:
     """Three significant digits, without an exponent where people would not write one."""
     if not np.isfinite(value):
         return "-"

@@ -10,15 +10,17 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayescape.landscape.barriers import merges
 from bayescape.landscape.record import Landscape
 from bayescape.predict.ensembles import ENSEMBLES
 from bayescape.sample.decision import Decision
 from bayescape.study.study import Study
 
-__all__ = ["Answer", "Verdict", "reach_verdict"]
+__all__ = ["Answer", "Verdict", "reach_verdict", "sentence"]
 
 MATTERS = 0.01  # a basin with less than 1% of the posterior changes no prediction that is rounded
 SAFE = 0.95  # share of the posterior in the basin of a single optimum that may stand for it
+LOW_BARRIER = 0.5  # nats; a chain's energy varies by more than that from one draw to the next
 CLEAR = 2.0  # standard errors that a gain must exceed to be called one
 
 
@@ -111,13 +113,31 @@ def _basins(landscape: Landscape, share: NDArray[np.float64]) -> Answer:
     above = landscape.minima["energy"].values
     matter = int((share >= MATTERS).sum())
     within = (above - above[0]).max()
+    if matter < count:
+        short = f"{count}, of which {matter} {'matters' if matter == 1 else 'matter'}"
+    else:
+        short = f"{count}, and {'both' if count == 2 else 'all'} matter"
     return Answer(
         "How many basins are there?",
-        f"{count}, of which {matter} {'matters' if matter == 1 else 'matter'}",
+        short,
         f"The map has {count} minima within {within:.2f} nats of the lowest, and {states} "
-        f"transition {'state' if states == 1 else 'states'}; {matter} of the basins "
-        f"{'holds' if matter == 1 else 'hold'} at least {MATTERS:.0%} of the posterior. {coverage}",
+        f"transition {'state' if states == 1 else 'states'}; a basin is said to matter if it "
+        f"holds at least {MATTERS:.0%} of the posterior. {_barrier(landscape)}{coverage}",
     )
+
+
+def _barrier(landscape: Landscape) -> str:
+    """The highest barrier that leads down, or that the graph is in pieces."""
+    energies, found = landscape.minima["energy"].values, merges(landscape)
+    if len(found) < len(energies) - 1:
+        return "Not all of them are joined by a known path. "
+    highest = max(merge.energy - energies[min(merge.right)] for merge in found)
+    if highest < LOW_BARRIER:
+        return (
+            f"The barriers between them are low, {highest:.2g} nats at most: they are shoulders of "
+            "one another rather than separate worlds, and a Markov chain passes freely. "
+        )
+    return f"The highest barrier on the way down to the lowest is {highest:.2f} nats. "
 
 
 def _single_optimum(share: NDArray[np.float64], errors: NDArray[np.float64]) -> Answer:
@@ -139,12 +159,13 @@ def _single_optimum(share: NDArray[np.float64], errors: NDArray[np.float64]) -> 
     most = (
         ""
         if largest == 0
-        else f" Minimum {largest + 1} is higher but wider: it holds the most, {share[largest]:.0%}."
+        else f" Minimum {largest} is higher but wider: it holds the most, {share[largest]:.0%}."
     )
     text = (
         f"The basin of the lowest minimum holds {share[0]:.1%} of the posterior{error}. An "
         f"optimiser that stops there, or in whichever minimum it happens to reach, reports one "
-        f"explanation of the data as if there were no other.{most}"
+        f"explanation of the data as if there were no other.{most} "
+        "Whether that changes predictions is the last question below."
     )
     return Answer(question, "No", text)
 
@@ -160,8 +181,14 @@ def _method(decision: Decision, posterior: xr.DataTree) -> Answer:
     return Answer(
         "Which sampler, and why?",
         names[method],
-        f"{decision.reasons[-1]} For {method}, {why}.",
+        f"{sentence(decision.reasons[-1])} {sentence(why)}.",
     )
+
+
+def sentence(text: str) -> str:
+    """Begin ``text`` with a capital; a method's name that is an acronym becomes one."""
+    first, space, rest = text.partition(" ")
+    return (first.upper() if first == "hmc" else first[:1].upper() + first[1:]) + space + rest
 
 
 def _reliability(posterior: xr.DataTree, landscape: Landscape) -> Answer:
@@ -190,7 +217,8 @@ def _ensemble(study: Study) -> Answer:
     frame, rows = study.comparison, len(study.test.y)
     count = study.compared.landscape.minima.sizes["minimum"]
     best, ensemble = ENSEMBLES["best"], ENSEMBLES["occupation"]
-    labels = [ensemble, *frame.index[len(ENSEMBLES) :]]
+    # The ensemble and the posterior that the study recommends; the table has all of them.
+    labels = [ensemble, *frame.index[len(ENSEMBLES) : len(ENSEMBLES) + 1]]
     refit = ""
     if study.refitted:
         refit = (
@@ -200,27 +228,27 @@ def _ensemble(study: Study) -> Answer:
     if count == 1:
         labels = labels[1:]
         refit += "With one minimum an ensemble of minima is that minimum. "
-    gains = " ".join(_gain(frame, label) for label in labels)
+    gains = "; ".join(_gain(frame, label) for label in labels)
     return Answer(
         question,
         "Nothing to gain" if count == 1 else _gain_in_a_word(frame, ensemble),
-        f"{refit}On {rows} test rows, against the {best}: {gains}",
+        f"{refit}On {rows} test rows, against the {best}, and with standard errors over rows: "
+        f"{gains}.",
     )
 
 
 def _gain(frame: pd.DataFrame, label: str) -> str:
     """One predictor's gain in predictive density and in error, as a sentence."""
     row = frame.loc[label]
+    density = _signed(row["improvement_nlpd"], row["improvement_nlpd_se"], 3)
+    error = _signed(-row["improvement_rmse_percent"], row["improvement_rmse_percent_se"], 1)
     return (
-        f"the {label} gains {_signed(row['improvement_nlpd'], row['improvement_nlpd_se'])} nats of "
-        f"log predictive density per row, and its root mean squared error falls by "
-        f"{_signed(row['improvement_rmse_percent'], row['improvement_rmse_percent_se'])} %"
-        f"{_clarity(row)}."
+        f"the {label} changes the log predictive density per row by {density} nats and the root "
+        f"mean squared error by {error} %{_clarity(row)}"
     )
 
 
-def _signed(value: float, error: float) -> str:
-    digits = 3 if abs(value) < 0.1 else 2
+def _signed(value: float, error: float, digits: int) -> str:
     known = f" ± {error:.{digits}f}" if np.isfinite(error) else ""
     return f"{value:+.{digits}f}{known}"
 
@@ -230,7 +258,7 @@ def _clarity(row: pd.Series) -> str:
         abs(row[gain]) > CLEAR * row[f"{gain}_se"]
         for gain in ("improvement_nlpd", "improvement_rmse_percent")
     ]
-    return "" if any(clear) else ", neither more than chance might do"
+    return "" if any(clear) else " (no more than chance might do)"
 
 
 def _gain_in_a_word(frame: pd.DataFrame, label: str) -> str:

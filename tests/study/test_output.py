@@ -49,7 +49,7 @@ def test_folders_that_cannot_be_written_to(tmp_path):
     file.write_text("", encoding="utf-8")
     with pytest.raises(DataError, match="is a file, not a folder"):
         check_folder(file)
-    with pytest.raises(DataError, match="cannot be made: .*file is not a folder"):
+    with pytest.raises(DataError, match=r"cannot be made: .*file is not a folder"):
         check_folder(file / "below" / "it")
     check_folder(tmp_path / "not" / "yet")
     assert not (tmp_path / "not").exists()
