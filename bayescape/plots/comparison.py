@@ -83,7 +83,7 @@ def _draw_gain(ax: Axes, frame: pd.DataFrame, score: str, gain: str) -> None:
         ax.plot([value - 2 * errors.iloc[row], value + 2 * errors.iloc[row]], [row, row],
                 color=colour, linewidth=1.4, alpha=0.5, solid_capstyle="butt")  # fmt: skip
         ax.plot([value], [row], marker="o" if label in ensembles else "D", markersize=6,
-                linestyle="", color=colour, gid=f"{gain} {label}")  # fmt: skip
+                linestyle="", color=colour, label=f"_{gain} {label}")  # fmt: skip
         ax.annotate(
             f"{frame[score].iloc[row]:.4g}", (1.0, row), xycoords=("axes fraction", "data"),
             xytext=(3, 0), textcoords="offset points", va="center", fontsize=SMALL, color=GREY,
@@ -108,7 +108,7 @@ def _draw_coverage(ax: Axes, frame: pd.DataFrame) -> None:
         ax.axvline(percent, color=colour, linewidth=1.0, alpha=0.5)
         ax.plot(100 * frame[f"coverage_{percent}"], rows, marker=marker, markersize=6,
                 linestyle="", color=colour, markeredgecolor="white", markeredgewidth=0.6,
-                gid=f"coverage {percent}")  # fmt: skip
+                label=f"_coverage {percent}")  # fmt: skip
     ax.set_xlim(min(40.0, 100 * frame["coverage_50"].min() - 5), 103)
     ax.set_xlabel("coverage of intervals (%)")
     handles = [

@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axis import Axis, XAxis
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from bayescape.landscape.record import Landscape
+from bayescape.plots.style import GREY, SMALL
 
-__all__ = ["Coordinate", "choose_coordinates", "coordinates_of"]
+__all__ = ["Coordinate", "choose_coordinates", "coordinates_of", "limits", "note_units"]
 
 Array = NDArray[np.float64]
 
@@ -116,14 +118,26 @@ def choose_coordinates(
 
 
 def limits(draws: Array, points: Array) -> tuple[float, float]:
-    """Limits of an axis around finite values of draws and marked points, with a margin."""
-    values = np.concatenate([draws, points])
+    """Limits of an axis, in ``theta``, around draws and marked points, with a margin.
+
+    The outermost quarter of a per cent of the draws on either side stretches no axis, so that one
+    stray draw does not squeeze all others into a corner.
+    """
+    bulk = np.quantile(draws, [0.0025, 0.9975]) if len(draws) else draws
+    values = np.concatenate([bulk, points])
     values = values[np.isfinite(values)]
     if not len(values):
         return -1.0, 1.0
     low, high = float(values.min()), float(values.max())
     margin = max(0.06 * (high - low), 0.05)
     return low - margin, high + margin
+
+
+def note_units(figure: Figure, landscape: Landscape) -> None:
+    """Say below a figure that its coordinates refer to standardised data, if they do."""
+    model, raw = (getattr(landscape.target, name, None) for name in ("X", "X_raw"))
+    if model is not None and raw is not None and not np.array_equal(model, raw):
+        figure.supxlabel("in units of the standardised data", fontsize=SMALL, color=GREY)
 
 
 def _label(name: str, inputs: Any) -> str:

@@ -184,14 +184,14 @@ def _draw_branches(ax: Axes, roots: list[Branch], lowest: float, ceiling: float)
                 linestyle="--" if leads_nowhere and len(roots) > 1 else "-",
                 solid_capstyle="butt",
             )
-            line.set_gid(f"branch {' '.join(map(str, branch.minima))}")
+            line.set_label(f"_branch {' '.join(map(str, branch.minima))}")
     bars = [
         [(b.children[0].x, b.bottom - lowest), (b.children[1].x, b.bottom - lowest)]
         for root in roots
         for b in root.walk()
         if b.children
     ]
-    ax.add_collection(LineCollection(bars, colors=BLACK, linewidths=1.2, gid="joins"))
+    ax.add_collection(LineCollection(bars, colors=BLACK, linewidths=1.2, label="_joins"))
 
 
 def _label_leaves(

@@ -82,12 +82,17 @@ def basin_legend(draws: Draws, shown: int = 6) -> list[Line2D]:
     handles, rest = [], 0
     for basin, rows in draws.groups():
         if 0 <= basin < shown:
-            handles.append(_dot(basin, f"basin {basin} ({len(rows) / len(draws.basin):.0%})"))
+            handles.append(_dot(basin, f"basin {basin} ({_share(len(rows), draws)})"))
         else:
             rest += len(rows)
     if rest and handles:
-        handles.append(_dot(-1, f"other ({rest / len(draws.basin):.0%})"))
+        handles.append(_dot(-1, f"other ({_share(rest, draws)})"))
     return handles
+
+
+def _share(count: int, draws: Draws) -> str:
+    share = count / len(draws.basin)
+    return f"{share:.0%}" if share >= 0.005 else "<1%"
 
 
 def _dot(basin: int, label: str) -> Line2D:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayescape.landscape.record import Landscape
-from bayescape.plots.coordinates import Coordinate, choose_coordinates, limits
+from bayescape.plots.coordinates import Coordinate, choose_coordinates, limits, note_units
 from bayescape.plots.draws import Draws, basin_legend, draws_of
 from bayescape.plots.style import BLACK, SMALL, basin_colour, new_figure, quiet
 
@@ -67,6 +67,7 @@ def plot_marginals(
             panel.set_ylabel("density per decade" if coordinate.logarithmic else "density")
     for panel in panels[len(chosen) :]:
         panel.set_visible(False)
+    note_units(figure, landscape)
     handles = basin_legend(draws)
     if handles:
         figure.legend(
@@ -79,7 +80,9 @@ def plot_marginals(
 def draw_marginal(
     ax: Axes, coordinate: Coordinate, draws: Draws, span: tuple[float, float], bins: int = 40
 ) -> None:
-    """Draw one stacked histogram whose total area is one, per decade or per unit.
+    """Draw one stacked histogram as a density, per decade or per unit.
+
+    Its area is one less the share of draws beyond the axis.
 
     Parameters
     ----------
@@ -114,7 +117,7 @@ def _mark_minima(ax: Axes, coordinate: Coordinate, minima: np.ndarray) -> None:
     ax.plot(
         coordinate.natural(minima[:, coordinate.position]), np.zeros(len(minima)),
         transform=ax.get_xaxis_transform(), marker="^", markersize=6, linestyle="",
-        markerfacecolor="white", markeredgecolor=BLACK, markeredgewidth=0.9, gid="minima",
+        markerfacecolor="white", markeredgecolor=BLACK, markeredgewidth=0.9, label="_minima",
         zorder=5, clip_on=False,
     )  # fmt: skip
 

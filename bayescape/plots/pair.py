@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bayescape.landscape.record import Landscape
-from bayescape.plots.coordinates import Coordinate, choose_coordinates, limits
+from bayescape.plots.coordinates import Coordinate, choose_coordinates, limits, note_units
 from bayescape.plots.draws import Draws, basin_legend, draws_of
 from bayescape.plots.marginals import draw_marginal
 from bayescape.plots.style import BLACK, SMALL, basin_colour, new_figure, quiet
@@ -78,6 +78,7 @@ def plot_pair(
                 quiet(panel)
             _label(panel, row, column, chosen)
     figure.align_labels()
+    note_units(figure, landscape)
     _legend(figure, landscape, draws)
     return figure
 
@@ -94,11 +95,11 @@ def _draw_pair(
     for basin, rows in draws.groups():
         ax.plot(
             *at(draws.theta[rows]), marker="o", markersize=1.8, linestyle="", alpha=0.35,
-            color=basin_colour(basin), markeredgewidth=0, rasterized=True, gid=f"draws {basin}",
+            color=basin_colour(basin), markeredgewidth=0, rasterized=True, label=f"_draws {basin}",
         )  # fmt: skip
     ax.plot(
         *at(landscape.transition_states["theta"].values), marker="x", markersize=6,
-        markeredgewidth=1.4, linestyle="", color=BLACK, gid="transition states", zorder=4,
+        markeredgewidth=1.4, linestyle="", color=BLACK, label="_transition states", zorder=6,
     )  # fmt: skip
     minima = landscape.minima["theta"].values
     # From the highest to the lowest, so that where they overlap the lowest is on top.
@@ -106,12 +107,12 @@ def _draw_pair(
         x, y = at(minima[m : m + 1])
         ax.plot(
             x, y, marker="o", markersize=9, linestyle="", markerfacecolor="white",
-            markeredgecolor=basin_colour(m), markeredgewidth=1.6, gid="minimum",
+            markeredgecolor=basin_colour(m), markeredgewidth=1.6, label="_minimum",
             zorder=5 + 1 / (m + 2),
         )  # fmt: skip
         ax.annotate(
             str(m), (x[0], y[0]), ha="center", va="center_baseline", fontsize=SMALL - 1.5,
-            annotation_clip=True, zorder=5 + 1 / (m + 2),
+            annotation_clip=True, zorder=7,
         )  # fmt: skip
 
 

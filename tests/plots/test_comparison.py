@@ -20,9 +20,9 @@ def frame(four, make_posterior):
 
 def marks(ax, gain):
     return {
-        line.get_gid().removeprefix(f"{gain} "): (line.get_xdata()[0], line.get_ydata()[0])
+        line.get_label().removeprefix(f"_{gain} "): (line.get_xdata()[0], line.get_ydata()[0])
         for line in ax.lines
-        if str(line.get_gid()).startswith(gain)
+        if line.get_label().startswith(f"_{gain} ")
     }
 
 
@@ -57,7 +57,7 @@ def test_predictors_are_named_from_the_top(frame):
 def test_coverage_is_in_per_cent_beside_its_nominal_value(frame):
     ax = plot_comparison(frame).axes[3]
     for percent in (50, 90, 95):
-        (dots,) = [line for line in ax.lines if line.get_gid() == f"coverage {percent}"]
+        (dots,) = [line for line in ax.lines if line.get_label() == f"_coverage {percent}"]
         np.testing.assert_allclose(dots.get_xdata(), 100 * frame[f"coverage_{percent}"])
         assert any(np.array_equal(line.get_xdata(), [percent] * 2) for line in ax.lines)
 

@@ -20,7 +20,7 @@ def lines_of(ax):
     for line in ax.lines:
         x, y = line.get_xdata(), line.get_ydata()
         assert x[0] == x[1]
-        minima = frozenset(int(m) for m in line.get_gid().removeprefix("branch ").split())
+        minima = frozenset(int(m) for m in line.get_label().removeprefix("_branch ").split())
         found[minima] = (x[0], y[0], y[1])
     return found
 
@@ -67,7 +67,7 @@ def test_labels_say_which_minimum_its_occupation_and_the_thresholds(four):
 def test_leaves_have_the_colours_of_their_basins(four):
     ax = plot_disconnectivity(four).axes[0]
     for line in ax.lines:
-        name = line.get_gid().removeprefix("branch ")
+        name = line.get_label().removeprefix("_branch ")
         if " " not in name:
             assert same_color(line.get_color(), basin_colour(int(name)))
 
@@ -75,8 +75,8 @@ def test_leaves_have_the_colours_of_their_basins(four):
 def test_unconnected_parts_stand_apart_and_are_dashed_to_the_top(make_landscape, picture):
     landscape = make_landscape([0.0, 0.5, 1.0, 2.0, 2.2], [(3.0, 0, 1), (4.0, 2, 4)])
     ax = picture(plot_disconnectivity(landscape)).axes[0]
-    dashed = {line.get_gid() for line in ax.lines if line.get_linestyle() == "--"}
-    assert dashed == {"branch 0 1", "branch 2 4", "branch 3"}
+    dashed = {line.get_label() for line in ax.lines if line.get_linestyle() == "--"}
+    assert dashed == {"_branch 0 1", "_branch 2 4", "_branch 3"}
     top = ax.get_ylim()[1]
     lines = lines_of(ax)
     for part in ({0, 1}, {2, 4}, {3}):

@@ -19,8 +19,8 @@ def visible(figure):
     return [ax for ax in figure.axes if ax.get_visible()]
 
 
-def by_gid(ax, gid):
-    return [line for line in ax.lines if line.get_gid() == gid]
+def by_label(ax, label):
+    return [line for line in ax.lines if line.get_label() == f"_{label}"]
 
 
 def area(ax, per_unit):
@@ -46,7 +46,8 @@ def test_marginals_have_area_one_per_decade(five, make_posterior, picture):
     for i, ax in enumerate(panels):
         logarithmic = i != 2
         assert (ax.get_xscale() == "log") == logarithmic
-        assert area(ax, np.log(10) if logarithmic else 1.0) == pytest.approx(1.0)
+        # 3 of 600 draws may lie beyond the axis.
+        assert 0.995 <= area(ax, np.log(10) if logarithmic else 1.0) <= 1 + 1e-12
         assert len(ax.patches) == 3  # one colour per basin
     assert panels[0].get_ylabel() == "density per decade"
 
@@ -54,8 +55,8 @@ def test_marginals_have_area_one_per_decade(five, make_posterior, picture):
 def test_marginals_mark_the_minima_in_natural_units(five, make_posterior):
     panels = visible(plot_marginals(five, make_posterior(five)))
     theta = five.minima["theta"].values
-    np.testing.assert_allclose(by_gid(panels[0], "minima")[0].get_xdata(), np.exp(theta[:, 0]))
-    np.testing.assert_allclose(by_gid(panels[2], "minima")[0].get_xdata(), theta[:, 2])
+    np.testing.assert_allclose(by_label(panels[0], "minima")[0].get_xdata(), np.exp(theta[:, 0]))
+    np.testing.assert_allclose(by_label(panels[2], "minima")[0].get_xdata(), theta[:, 2])
 
 
 def test_legends_give_the_share_of_each_basin(five, make_posterior):
@@ -75,21 +76,21 @@ def test_draws_without_basins_are_drawn_without_a_legend(five, make_posterior, p
     del posterior["sample_stats"]
     figure = picture(plot_marginals(five, posterior))
     assert not figure.legends
-    assert area(visible(figure)[0], np.log(10)) == pytest.approx(1.0)
+    assert 0.995 <= area(visible(figure)[0], np.log(10)) <= 1 + 1e-12
 
 
 def test_pairs_mark_every_minimum_and_transition_state(five, make_posterior, picture):
     figure = picture(plot_pair(five, make_posterior(five)))
     panels = visible(figure)
     assert len(panels) == 5 * 6 // 2
-    pairs = [ax for ax in panels if by_gid(ax, "transition states")]
+    pairs = [ax for ax in panels if by_label(ax, "transition states")]
     assert len(pairs) == 5 * 4 // 2
     corner = figure.axes[4 * 5 + 2]  # noise against mean: the one axis that is not logarithmic
     theta, states = five.minima["theta"].values, five.transition_states["theta"].values
-    (crosses,) = by_gid(corner, "transition states")
+    (crosses,) = by_label(corner, "transition states")
     np.testing.assert_allclose(crosses.get_xdata(), states[:, 2])
     np.testing.assert_allclose(crosses.get_ydata(), np.exp(states[:, 4]))
-    circles = by_gid(corner, "minimum")
+    circles = by_label(corner, "minimum")
     at = {(c.get_xdata()[0], c.get_ydata()[0]) for c in circles}
     assert at == {(t[2], np.exp(t[4])) for t in theta}
     numbers = {text.get_text(): text.xy for text in corner.texts}
@@ -105,7 +106,7 @@ def test_pairs_draw_each_basin_in_its_place(five, make_posterior):
     figure = plot_pair(five, make_posterior(five, draws=300, spread=0.01))
     panel = figure.axes[5]
     for m, theta in enumerate(five.minima["theta"].values):
-        (points,) = by_gid(panel, f"draws {m}")
+        (points,) = by_label(panel, f"draws {m}")
         np.testing.assert_allclose(np.log(points.get_xdata()), theta[0], atol=0.06)
         np.testing.assert_allclose(np.log(points.get_ydata()), theta[1], atol=0.06)
         assert len(points.get_xdata()) == 200
@@ -116,14 +117,32 @@ def test_many_draws_are_thinned(five, make_posterior):
     shown = [
         len(line.get_xdata())
         for line in figure.axes[5].lines
-        if str(line.get_gid()).startswith("draws")
+        if line.get_label().startswith("_draws")
     ]
     assert sum(shown) == 2000
 
 
+def test_a_stray_draw_stretches_no_axis(five, make_posterior):
+    posterior = make_posterior(five)
+    before = plot_pair(five, posterior).axes[0].get_xlim()
+    posterior["unconstrained_posterior"]["theta"].values[0, 0] = 50.0
+    assert np.log(plot_pair(five, posterior).axes[0].get_xlim()[1] / before[1]) < 1
+    labels = plot_pair(five, make_posterior(five, unknown=1)).legends[0].get_texts()
+    assert "other (<1%)" in [text.get_text() for text in labels]
+
+
+def test_standardised_units_are_named_below(four, five, make_posterior):
+    posterior = make_posterior(four)
+    for plot in (plot_pair, plot_marginals):
+        assert not plot(four, posterior).get_supxlabel()
+    four.target.X = four.target.X_raw / 10
+    for plot in (plot_pair, plot_marginals):
+        assert plot(four, posterior).get_supxlabel() == "in units of the standardised data"
+
+
 def test_a_map_without_draws_can_be_drawn(five, picture):
     figure = picture(plot_pair(five))
-    assert len(by_gid(figure.axes[5], "minimum")) == 3
+    assert len(by_label(figure.axes[5], "minimum")) == 3
 
 
 def test_high_minima_stretch_no_axis(make_landscape, make_posterior):
