@@ -1,0 +1,6 @@
+"""Making the map: starts, quenches, transition states, coverage, and the loop over them."""
+
+from bayescape.explore.basins import assign_basins
+from bayescape.explore.explorer import explore
+
+__all__ = ["assign_basins", "explore"]
