@@ -1,3 +1,44 @@
-"""Map a posterior's landscape before sampling it, and let the map choose the sampler."""
+"""Map a posterior's landscape before sampling it, and let the map choose the sampler.
+
+Nothing but the public names; see the documentation's reference for what each is.
+"""
+
+from bayescape.explore import explore
+from bayescape.landscape.record import Landscape, load_landscape
+from bayescape.landscape.thermodynamics import thermodynamics
+from bayescape.plots import (
+    plot_comparison,
+    plot_disconnectivity,
+    plot_heat_capacity,
+    plot_marginals,
+    plot_pair,
+    plot_predictions,
+)
+from bayescape.predict import compare, ensemble_weights, predict
+from bayescape.sample import Decision, Superposition, SuperpositionJump, decide, sample
+from bayescape.targets import GaussianProcess, Target
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Decision",
+    "GaussianProcess",
+    "Landscape",
+    "Superposition",
+    "SuperpositionJump",
+    "Target",
+    "compare",
+    "decide",
+    "ensemble_weights",
+    "explore",
+    "load_landscape",
+    "plot_comparison",
+    "plot_disconnectivity",
+    "plot_heat_capacity",
+    "plot_marginals",
+    "plot_pair",
+    "plot_predictions",
+    "predict",
+    "sample",
+    "thermodynamics",
+]
