@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axis import Axis, XAxis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from bayescape.landscape.record import Landscape
@@ -65,9 +65,7 @@ class Coordinate:
             axis.set_major_locator(MaxNLocator(ticks))
             return
         axes.set(**{f"{name}scale": "log", f"{name}lim": (low, high)})
-        decades = np.log10(high) - np.log10(low)
-        subs: Sequence[float] = (1.0,) if decades > 2 else (1.0, 3.0) if decades > 1 else (1, 2, 5)
-        axis.set_major_locator(LogLocator(subs=subs, numticks=ticks))
+        axis.set_major_locator(FixedLocator(_logarithmic_ticks(low, high, ticks)))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(FuncFormatter(_number))
 
@@ -146,6 +144,18 @@ def _label(name: str, inputs: Any) -> str:
     if indexed and inputs is not None and int(indexed[2]) < len(inputs):
         return f"{indexed[1]} of {inputs[int(indexed[2])]}"
     return plain
+
+
+def _logarithmic_ticks(low: float, high: float, count: int) -> list[float]:
+    """Round numbers between two ends, as many as there are up to ``count``, evenly as may be."""
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    choices = [[10.0**d for d in decades if d % step == 0] for step in (16, 8, 6, 5, 4, 3, 2, 1)]
+    choices += [[f * 10.0**d for d in decades for f in subs] for subs in ((1, 3), (1, 2, 5))]
+    if high < 7 * low:  # so short an axis is read as a linear one
+        choices.append(list(MaxNLocator(count, steps=[1, 2, 5, 10]).tick_values(low, high)))
+    inside = [[float(tick) for tick in ticks if low <= tick <= high] for ticks in choices]
+    fitting = [ticks for ticks in inside if len(ticks) <= count]
+    return max(fitting, key=len, default=[])
 
 
 def _number(value: float, _position: int | None = None) -> str:

@@ -92,7 +92,7 @@ def basin_legend(draws: Draws, shown: int = 6) -> list[Line2D]:
 
 def _share(count: int, draws: Draws) -> str:
     share = count / len(draws.basin)
-    return f"{share:.0%}" if share >= 0.005 else "<1%"
+    return f"{share:.0%}" if round(100 * share) > 0 else "<1%"
 
 
 def _dot(basin: int, label: str) -> Line2D:
