@@ -31,12 +31,16 @@ class Evaluations:
 
     def __add__(self, other: Evaluations) -> Evaluations:
         return Evaluations(
-            self.value + other.value, self.gradient + other.gradient, self.hessian + other.hessian
+            self.value + other.value,
+            self.gradient + other.gradient,
+            self.hessian + other.hessian,
         )
 
     def __sub__(self, other: Evaluations) -> Evaluations:
         return Evaluations(
-            self.value - other.value, self.gradient - other.gradient, self.hessian - other.hessian
+            self.value - other.value,
+            self.gradient - other.gradient,
+            self.hessian - other.hessian,
         )
 
     @property
@@ -55,6 +59,8 @@ class Evaluations:
 
 class Counted:
     """A target that counts its evaluations, and is otherwise the target that it wraps.
+
+    It hands over copies of the points, so that a target which writes on its input harms nobody.
 
     Parameters
     ----------
@@ -79,17 +85,17 @@ class Counted:
     def energy(self, theta: Array) -> Array:
         """Energy, counted as values."""
         self.evaluations += Evaluations(value=len(theta))
-        return self.target.energy(theta)
+        return self.target.energy(np.array(theta, dtype=float))
 
     def energy_and_gradient(self, theta: Array) -> tuple[Array, Array]:
         """Energy and gradient, counted as gradients."""
         self.evaluations += Evaluations(gradient=len(theta))
-        return self.target.energy_and_gradient(theta)
+        return self.target.energy_and_gradient(np.array(theta, dtype=float))
 
     def hessian(self, theta: Array) -> Array:
         """Hessian, counted as Hessians."""
         self.evaluations += Evaluations(hessian=len(theta))
-        return self.target.hessian(theta)
+        return self.target.hessian(np.array(theta, dtype=float))
 
     def starts(self, count: int, rng: np.random.Generator) -> Array:
         """Starting points of the wrapped target."""

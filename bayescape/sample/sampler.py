@@ -172,7 +172,7 @@ def _superposition_draws(
         weighted = weigh(-energies - superposition.log_prob(theta))
         efficiency = max(weighted.efficiency, 1e-3)
 
-    inside = np.isfinite(energies)
+    inside = np.isfinite(weighted.log_ratio)
     if not inside.any():
         raise ValueError("no point drawn from the superposition lies in the target's domain")
     # Alike: the same component, and a similar energy within it.
