@@ -104,9 +104,10 @@ def _keep_zero_in_view(ax: Axes) -> None:
 
 def _draw_coverage(ax: Axes, frame: pd.DataFrame) -> None:
     rows = np.arange(len(frame))
-    for percent, marker, colour in _COVERAGE:
+    for place, (percent, marker, colour) in enumerate(_COVERAGE):
+        dodged = rows + 0.14 * (place - 1)  # equal fractions would hide one another
         ax.axvline(percent, color=colour, linewidth=1.0, alpha=0.5)
-        ax.plot(100 * frame[f"coverage_{percent}"], rows, marker=marker, markersize=6,
+        ax.plot(100 * frame[f"coverage_{percent}"], dodged, marker=marker, markersize=6,
                 linestyle="", color=colour, markeredgecolor="white", markeredgewidth=0.6,
                 label=f"_coverage {percent}")  # fmt: skip
     ax.set_xlim(min(40.0, 100 * frame["coverage_50"].min() - 5), 103)

@@ -171,6 +171,7 @@ def _join(left: Branch, right: Branch, energy: float, places: dict[int, int]) ->
 
 
 def _draw_branches(ax: Axes, roots: list[Branch], lowest: float, ceiling: float) -> None:
+    few = sum(len(root.minima) for root in roots) <= 20
     for root in roots:
         for branch in root.walk():
             leads_nowhere = not np.isfinite(branch.top)
@@ -180,9 +181,13 @@ def _draw_branches(ax: Axes, roots: list[Branch], lowest: float, ceiling: float)
                 [branch.x, branch.x],
                 [branch.bottom - lowest, top],
                 color=basin_colour(branch.minima[0]) if single else BLACK,
-                linewidth=2.2 if single and len(roots) + len(root.minima) < 20 else 1.2,
+                linewidth=2.2 if single and few else 1.2,
                 linestyle="--" if leads_nowhere and len(roots) > 1 else "-",
                 solid_capstyle="butt",
+                # A dot at the end, so that a leaf with next to no barrier is seen at all.
+                marker="o" if single else "",
+                markersize=5 if few else 2.5,
+                markevery=[0],
             )
             line.set_label(f"_branch {' '.join(map(str, branch.minima))}")
     bars = [
@@ -204,7 +209,7 @@ def _label_leaves(
         ax.annotate(
             f"{m}\n{share[m]:.0%}" if with_share else f"{m}",
             (leaf.x, leaf.bottom - lowest),
-            xytext=(0, -3),
+            xytext=(0, -6),
             textcoords="offset points",
             ha="center",
             va="top",

@@ -72,6 +72,16 @@ def test_leaves_have_the_colours_of_their_basins(four):
             assert same_color(line.get_color(), basin_colour(int(name)))
 
 
+def test_a_leaf_with_hardly_a_barrier_is_still_seen(make_landscape):
+    ax = plot_disconnectivity(make_landscape([0.0, 1.2188], [(1.2191, 0, 1)])).axes[0]
+    dots = {
+        line.get_label(): line.get_ydata()[line.get_markevery()[0]]
+        for line in ax.lines
+        if line.get_marker() == "o"
+    }
+    assert dots == {"_branch 0": 0.0, "_branch 1": pytest.approx(1.2188)}
+
+
 def test_unconnected_parts_stand_apart_and_are_dashed_to_the_top(make_landscape, picture):
     landscape = make_landscape([0.0, 0.5, 1.0, 2.0, 2.2], [(3.0, 0, 1), (4.0, 2, 4)])
     ax = picture(plot_disconnectivity(landscape)).axes[0]
