@@ -115,18 +115,12 @@ def crossing_rates(landscape: Landscape, metric: ArrayLike | None = None) -> Arr
     H. Eyring, J. Chem. Phys. 3, 107 (1935); G. H. Vineyard, J. Phys. Chem. Solids 3, 121 (1957).
     """
     minima, states = landscape.minima, landscape.transition_states
-    mass = (
-        np.linalg.inv(harmonic_covariance(landscape))
-        if metric is None
-        else np.asarray(metric)
-    )
+    mass = np.linalg.inv(harmonic_covariance(landscape)) if metric is None else np.asarray(metric)
     whiten = np.linalg.inv(np.linalg.cholesky(mass))
     at_minima = np.linalg.eigvalsh(whiten @ minima["hessian"].values @ whiten.T)
     at_states = np.linalg.eigvalsh(whiten @ states["hessian"].values @ whiten.T)
     log_minima = 0.5 * np.log(at_minima).sum(axis=1)
-    log_states = 0.5 * np.log(at_states[:, 1:]).sum(
-        axis=1
-    )  # the first is the unstable mode
+    log_states = 0.5 * np.log(at_states[:, 1:]).sum(axis=1)  # the first is the unstable mode
 
     rates = np.zeros((minima.sizes["minimum"],) * 2)
     for s, (a, b) in enumerate(states["joins"].values):
@@ -134,9 +128,7 @@ def crossing_rates(landscape: Landscape, metric: ArrayLike | None = None) -> Arr
             continue
         for start, end in ((a, b), (b, a)):
             barrier = states["energy"].values[s] - minima["energy"].values[start]
-            rates[start, end] += np.exp(log_minima[start] - log_states[s] - barrier) / (
-                2 * np.pi
-            )
+            rates[start, end] += np.exp(log_minima[start] - log_states[s] - barrier) / (2 * np.pi)
     return rates
 
 
@@ -171,9 +163,7 @@ def relaxation_time(landscape: Landscape, metric: ArrayLike | None = None) -> fl
 
 def harmonic_covariance(landscape: Landscape) -> Array:
     """Covariance ``(d, d)`` of the whole harmonic superposition, within and between basins."""
-    theta, energies, hessians = (
-        landscape.minima[k].values for k in ("theta", "energy", "hessian")
-    )
+    theta, energies, hessians = (landscape.minima[k].values for k in ("theta", "energy", "hessian"))
     p = occupation(energies, hessians)
     centred = theta - p @ theta
     within = np.einsum("m,mij->ij", p, np.linalg.inv(hessians))

@@ -38,9 +38,7 @@ def log_volume(hessians: ArrayLike) -> Array:
     return np.where(positive, value, np.nan)
 
 
-def log_partition(
-    energies: ArrayLike, hessians: ArrayLike, temperature: ArrayLike
-) -> Array:
+def log_partition(energies: ArrayLike, hessians: ArrayLike, temperature: ArrayLike) -> Array:
     """Log partition function of each basin, ``-E/T + d/2 log T + log_volume``.
 
     Parameters
@@ -63,9 +61,7 @@ def log_partition(
     return -energies / t + 0.5 * d * np.log(t) + log_volume(hessians)
 
 
-def occupation(
-    energies: ArrayLike, hessians: ArrayLike, temperature: ArrayLike = 1.0
-) -> Array:
+def occupation(energies: ArrayLike, hessians: ArrayLike, temperature: ArrayLike = 1.0) -> Array:
     """Probability of each basin at a temperature, shape ``(..., M)``, summing to one over ``M``.
 
     Parameters

@@ -109,9 +109,7 @@ class Landscape:
         joined = np.sort(new_position[joined], axis=1) if len(joined) else joined
         labels = np.asarray(names, dtype=object)
 
-        def points(
-            kind: str, x: ArrayLike, e: ArrayLike, h: ArrayLike, by: NDArray[Any]
-        ) -> Any:
+        def points(kind: str, x: ArrayLike, e: ArrayLike, h: ArrayLike, by: NDArray[Any]) -> Any:
             return {
                 "theta": (
                     (kind, "coordinate"),
@@ -245,9 +243,7 @@ class Landscape:
         return rows
 
 
-def load_landscape(
-    path: str | os.PathLike[str], target: Target | None = None
-) -> Landscape:
+def load_landscape(path: str | os.PathLike[str], target: Target | None = None) -> Landscape:
     """Read a map that `Landscape.save` wrote.
 
     Parameters
@@ -277,9 +273,7 @@ def load_landscape(
         with xr.open_datatree(path, engine="h5netcdf") as opened:
             tree = opened.load()
     except OSError as error:
-        raise ValueError(
-            f"`path`: {path} is not a netCDF file of a landscape"
-        ) from error
+        raise ValueError(f"`path`: {path} is not a netCDF file of a landscape") from error
     if tree.attrs.get("format") != FORMAT:
         raise ValueError(
             f"`path`: {path} does not hold a landscape in the format {FORMAT!r} "

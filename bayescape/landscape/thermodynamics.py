@@ -13,9 +13,7 @@ from bayescape.landscape.record import Landscape
 __all__ = ["thermodynamics"]
 
 
-def thermodynamics(
-    landscape: Landscape, temperatures: ArrayLike | None = None
-) -> xr.Dataset:
+def thermodynamics(landscape: Landscape, temperatures: ArrayLike | None = None) -> xr.Dataset:
     """Partition function, energy, heat capacity and occupation over a grid of temperatures.
 
     With ``p_a`` the occupation of minimum ``a`` and ``U_a = E_a + d T / 2`` its mean energy, the
@@ -54,9 +52,7 @@ def thermodynamics(
     grid = np.geomspace(0.01, 100, 121) if temperatures is None else temperatures
     t = np.atleast_1d(np.asarray(grid, dtype=float))
     if t.ndim != 1 or not (np.isfinite(t) & (t > 0)).all():
-        raise ValueError(
-            f"`temperatures` must be positive finite numbers, got {grid!r}"
-        )
+        raise ValueError(f"`temperatures` must be positive finite numbers, got {grid!r}")
     minima = landscape.minima
     if minima.sizes["minimum"] == 0:
         raise ValueError("`landscape` has no minimum, so there is nothing to superpose")
