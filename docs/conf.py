@@ -29,14 +29,23 @@ myst_heading_anchors = 3
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc's sections say the types that matter
 numpydoc_show_class_members = False
+templates_path = ["_templates"]
 numpydoc_xref_param_type = False
 default_role = "autolink"
 
+
+# Links that lead out of this site: other packages (whose inventories would need the network), and
+# modules of this one that are read in the source and not in the reference.
+nitpick_ignore_regex = [
+    ("py:.*", r"(numpy|pandas|pymc|xarray|torch|networkx)\..*"),
+    ("py:.*", r"bayescape\.[a-z]+\..*"),
+]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "bayescape"
 html_static_path = ["_static"]
 html_show_sourcelink = False
+html_sidebars = {"**": []}
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": True,

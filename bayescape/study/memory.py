@@ -9,10 +9,10 @@ from bayescape.study.data import DataError
 
 __all__ = ["available_memory", "check_memory"]
 
-# Matrices of n x n that are alive at once: the covariance, its factor and its inverse, a few
-# temporaries, and for each coordinate a derivative (twice, for the Hessian's products).
-FIXED_MATRICES = 6
-MATRICES_PER_COORDINATE = 2
+# Matrices of n x n that are alive at once while a Hessian is made, counted by tracemalloc at 1 to 8
+# inputs: squared distances, first derivatives, their products with the inverse and temporaries.
+FIXED_MATRICES = 2
+MATRICES_PER_COORDINATE = 4
 
 
 def check_memory(n: int, d: int, *, available: int | None = None) -> None:
