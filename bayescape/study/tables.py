@@ -213,7 +213,9 @@ def _barriers(fit: Fit) -> list[str]:
 def _diagnostics(draws: NDArray[np.float64], posterior: xr.DataTree) -> tuple[str, str]:
     """Effective draws and R-hat; independent draws have an effective size of their own."""
     if posterior.attrs["method"] == "superposition":
-        return _count(float(posterior.attrs.get("ess", np.nan))), "independent draws"
+        # Of the weighted points and of the draws picked among them: their variances add.
+        weighted = float(posterior.attrs.get("ess", np.nan))
+        return _count(1 / (1 / draws.size + 1 / weighted)), "independent draws"
     ess = float(array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk"))
     rhat = float(array_stats.rhat(draws, chain_axis=0, draw_axis=1))
     return _count(ess), f"{rhat:.3f}"
