@@ -51,9 +51,7 @@ def test_points_are_sorted_by_energy_and_joins_follow(landscape):
 def test_graph_has_the_energies(landscape):
     graph = landscape.graph
     assert sorted(graph.nodes) == [0, 1, 2]
-    assert {
-        tuple(sorted(edge[:2])): edge[2]["energy"] for edge in graph.edges(data=True)
-    } == {
+    assert {tuple(sorted(edge[:2])): edge[2]["energy"] for edge in graph.edges(data=True)} == {
         (0, 1): 6.0,
         (1, 2): 9.0,
     }
@@ -117,9 +115,7 @@ def test_other_files_are_refused_in_a_sentence(tmp_path):
         load_landscape(tmp_path / "other.nc")
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_partial_one(
-    landscape, tmp_path, monkeypatch
-):
+def test_a_failed_write_leaves_the_old_file_and_no_partial_one(landscape, tmp_path, monkeypatch):
     path = tmp_path / "map.nc"
     landscape.save(path)
     before = path.read_bytes()

@@ -46,9 +46,7 @@ def landscape_of(
 def two_basins():
     """Unequal energies, unequal widths, not aligned with the axes."""
     rotated = np.array([[5.0, 2.0], [2.0, 3.0]])
-    return landscape_of(
-        [[0.0, 0.0], [6.0, 1.0]], [0.3, 1.7], [rotated, np.diag([0.2, 0.5])]
-    )
+    return landscape_of([[0.0, 0.0], [6.0, 1.0]], [0.3, 1.7], [rotated, np.diag([0.2, 0.5])])
 
 
 def test_log_z_of_one_basin_is_its_gaussian_integral():
@@ -62,29 +60,19 @@ def test_log_z_of_one_basin_is_its_gaussian_integral():
     got = thermodynamics(one, [temperature])
     assert got["log_z"].item() == pytest.approx(np.log(integral), rel=1e-10)
     assert got["heat_capacity"].item() == pytest.approx(0.5)
-    assert got["log_volume"].item() == pytest.approx(
-        0.5 * np.log(2 * np.pi / stiffness)
-    )
+    assert got["log_volume"].item() == pytest.approx(0.5 * np.log(2 * np.pi / stiffness))
 
 
 def test_energy_and_heat_capacity_are_derivatives_of_log_z(two_basins):
     t = np.array([0.3, 0.8, 1.0, 2.5])
     step = 1e-4 * t
-    around = [
-        thermodynamics(two_basins, t + k * step)["log_z"].values
-        for k in (-2, -1, 0, 1, 2)
-    ]
+    around = [thermodynamics(two_basins, t + k * step)["log_z"].values for k in (-2, -1, 0, 1, 2)]
     slope = (around[0] - 8 * around[1] + 8 * around[3] - around[4]) / (12 * step)
     got = thermodynamics(two_basins, t)
     np.testing.assert_allclose(got["energy"].values, t**2 * slope, rtol=1e-8)
 
-    energies = [
-        thermodynamics(two_basins, t + k * step)["energy"].values
-        for k in (-2, -1, 1, 2)
-    ]
-    slope = (energies[0] - 8 * energies[1] + 8 * energies[2] - energies[3]) / (
-        12 * step
-    )
+    energies = [thermodynamics(two_basins, t + k * step)["energy"].values for k in (-2, -1, 1, 2)]
+    slope = (energies[0] - 8 * energies[1] + 8 * energies[2] - energies[3]) / (12 * step)
     np.testing.assert_allclose(got["heat_capacity"].values, slope, rtol=1e-8)
 
     p = [thermodynamics(two_basins, t + k * step)["occupation"].values for k in (-1, 1)]
@@ -108,14 +96,10 @@ def test_limits_of_temperature(two_basins):
     np.testing.assert_allclose(got["occupation"].values[0], [1.0, 0.0], atol=1e-12)
     # Hot, only the volumes count.
     volumes = np.exp(log_volume(two_basins.minima["hessian"].values))
-    np.testing.assert_allclose(
-        got["occupation"].values[1], volumes / volumes.sum(), rtol=1e-6
-    )
+    np.testing.assert_allclose(got["occupation"].values[1], volumes / volumes.sum(), rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "temperatures", [[0.0], [-1.0], [np.nan], [np.inf], [[1.0, 2.0]]]
-)
+@pytest.mark.parametrize("temperatures", [[0.0], [-1.0], [np.nan], [np.inf], [[1.0, 2.0]]])
 def test_temperatures_that_make_no_sense_are_refused(two_basins, temperatures):
     with pytest.raises(ValueError, match="`temperatures`"):
         thermodynamics(two_basins, temperatures)
@@ -176,9 +160,7 @@ def test_rates_obey_detailed_balance_and_a_closed_form():
     expected = np.sqrt(3.0 / positive) * np.exp(-2.9) / (2 * np.pi)
     assert rates[0, 1] == pytest.approx(expected, rel=1e-12)
     # Two states relax at the sum of their rates.
-    assert relaxation_time(pair, np.eye(2)) == pytest.approx(
-        1 / (rates[0, 1] + rates[1, 0])
-    )
+    assert relaxation_time(pair, np.eye(2)) == pytest.approx(1 / (rates[0, 1] + rates[1, 0]))
 
 
 def test_relaxation_of_one_basin_and_of_a_graph_in_parts(chain_of_four):
@@ -188,9 +170,7 @@ def test_relaxation_of_one_basin_and_of_a_graph_in_parts(chain_of_four):
 
 def test_harmonic_covariance_is_that_of_the_mixture(two_basins):
     rng = np.random.default_rng(5)
-    p = occupation(
-        two_basins.minima["energy"].values, two_basins.minima["hessian"].values
-    )
+    p = occupation(two_basins.minima["energy"].values, two_basins.minima["hessian"].values)
     count = 400_000
     which = rng.choice(2, count, p=p)
     factors = np.linalg.cholesky(np.linalg.inv(two_basins.minima["hessian"].values))

@@ -20,7 +20,7 @@ from scipy import optimize, stats
 from scipy.linalg.lapack import dpotrf, dpotri
 
 HERE = Path(__file__).parent
-NILE = HERE.parent.parent / "bayescape" / "study" / "data" / "nile.csv"
+NILE = HERE.parent.parent / "bayescape" / "study" / "bundled" / "nile.csv"
 
 
 class Posterior:
@@ -28,7 +28,7 @@ class Posterior:
 
     def __init__(self, inputs, outputs):
         n, p = inputs.shape
-        self.y, self.n, self.p = outputs, n, p
+        self.inputs, self.y, self.n, self.p = inputs, outputs, n, p
         self.squares = (inputs[:, None] - inputs[None]) ** 2
         self.location = np.array([np.log(0.5)] * p + [0.0, 2 * np.log(0.3)])
         self.width = np.array([1.5] * p + [2.0, 3.0])

@@ -1,0 +1,235 @@
+"""The whole exploration: known maps, bit-identical repeats, and honest endings."""
+
+import itertools
+
+import networkx as nx
+import numpy as np
+import pytest
+import xarray as xr
+
+from bayescape.explore import assign_basins, explore
+from bayescape.explore.quench import quench, same_point
+from bayescape.targets.surfaces import GaussianMixture, MuellerBrown, Schwefel, SixHumpCamel
+from tests.reference.surfaces import (
+    MUELLER_BROWN_MINIMA,
+    MUELLER_BROWN_SADDLES,
+    SIX_HUMP_LOWEST,
+    schwefel_one_dimension,
+)
+
+
+def check_map(landscape):
+    """What every map must satisfy, whatever it is of."""
+    states = landscape.transition_states
+    target = landscape.target
+    if states.sizes["transition_state"]:
+        theta = states["theta"].values
+        _, gradient = target.energy_and_gradient(theta)
+        assert (np.linalg.norm(gradient, axis=1) < 1e-6).all()
+        negative = (np.linalg.eigvalsh(target.hessian(theta)) < 0).sum(axis=1)
+        assert (negative == 1).all()
+    minima = landscape.minima["theta"].values
+    if len(minima):
+        assert (np.linalg.eigvalsh(target.hessian(minima)) > 0).all()
+        assert (np.linalg.norm(target.energy_and_gradient(minima)[1], axis=1) < 1e-6).all()
+    # A transition state is no lower than the minima that it joins.
+    for s, ends in enumerate(states["joins"].values):
+        top = landscape.minima["energy"].values[ends].max()
+        assert states["energy"].values[s] > top - 1e-9
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_mueller_brown(seed):
+    landscape = explore(MuellerBrown(), seed=seed, progress=False)
+    check_map(landscape)
+    np.testing.assert_allclose(
+        landscape.minima["energy"], sorted(MUELLER_BROWN_MINIMA.values()), atol=1e-3
+    )
+    np.testing.assert_allclose(
+        landscape.transition_states["energy"], sorted(MUELLER_BROWN_SADDLES.values()), atol=1e-3
+    )
+    # The middle minimum, highest of the three, is joined to both others.
+    joins = {tuple(j) for j in landscape.transition_states["joins"].values.tolist()}
+    assert joins == {(0, 2), (1, 2)}
+    assert landscape.coverage > 0.95
+    assert not landscape.warnings
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_six_hump_camel(seed):
+    landscape = explore(SixHumpCamel(), seed=seed, progress=False)
+    check_map(landscape)
+    assert landscape.minima.sizes["minimum"] == 6
+    assert landscape.minima["energy"].values[0] == pytest.approx(SIX_HUMP_LOWEST, abs=1e-9)
+    assert landscape.transition_states.sizes["transition_state"] == 7
+    assert nx.is_connected(nx.Graph(landscape.graph))
+
+
+def test_schwefel_in_two_dimensions():
+    """49 minima inside the walls, each a pair of one-dimensional ones."""
+    landscape = explore(Schwefel(2), seed=0, progress=False, max_quenches=600)
+    check_map(landscape)
+    inner, _ = schwefel_one_dimension()
+    known = np.array(list(itertools.product(inner, inner)))
+    found = landscape.minima["theta"].values
+    nearest = np.linalg.norm(found[:, None] - known, axis=2)
+    assert (nearest.min(axis=1) < 1e-4).all()  # nothing that is not there
+    assert len(np.unique(nearest.argmin(axis=1))) == len(found)  # nothing twice
+    assert len(found) >= 0.9 * len(known)
+    assert landscape.coverage > 0.9
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_mixture_s_modes_in_five_dimensions(seed):
+    rng = np.random.default_rng(11)
+    means = rng.uniform(-6, 6, (5, 5))
+    target = GaussianMixture(
+        [0.4, 0.25, 0.2, 0.1, 0.05], means, [np.diag(rng.uniform(0.3, 1.5, 5)) for _ in means]
+    )
+    landscape = explore(target, seed=seed, progress=False)
+    check_map(landscape)
+    away = np.linalg.norm(landscape.minima["theta"].values[:, None] - means, axis=2)
+    assert (away.min(axis=0) < 0.1).all()
+    assert nx.is_connected(nx.Graph(landscape.graph))
+
+
+def test_one_basin_is_quick():
+    target = GaussianMixture([1.0], [[1.0, 2.0, 3.0]], [np.diag([1.0, 4.0, 0.1])])
+    landscape = explore(target, seed=0, progress=False)
+    assert landscape.minima.sizes["minimum"] == 1
+    assert landscape.coverage > 0.9
+    assert landscape.evaluations.gradient < 1500
+    assert not landscape.warnings
+
+
+def identical(one, two):
+    xr.testing.assert_identical(one.minima, two.minima)
+    xr.testing.assert_identical(one.transition_states, two.transition_states)
+    assert one.evaluations == two.evaluations
+    assert one.ends == two.ends
+
+
+def test_same_seed_same_map_bit_for_bit():
+    identical(*(explore(SixHumpCamel(), seed=7, progress=False) for _ in range(2)))
+
+
+class Hostile(SixHumpCamel):
+    """Writes on its input; NaN in a strip, ``+inf`` beyond a line."""
+
+    def _spoil(self, theta, value):
+        value = np.where(np.abs(theta[:, 0] - 0.9) < 0.02, np.nan, value)
+        value = np.where(theta[:, 1] > 1.1, np.inf, value)
+        theta[...] = np.nan
+        return value
+
+    def energy(self, theta):
+        return self._spoil(theta, super().energy(theta))
+
+    def energy_and_gradient(self, theta):
+        kept = theta.copy()
+        gradient = SixHumpCamel.hessian(self, kept)  # for its shape only
+        _, gradient = SixHumpCamel().energy_and_gradient(kept)
+        return self._spoil(theta, SixHumpCamel().energy(kept)), gradient
+
+
+def test_a_hostile_target_still_gives_a_map():
+    landscape = explore(Hostile(), seed=0, progress=False)
+    assert landscape.minima.sizes["minimum"] == 6
+    assert np.isfinite(landscape.minima["theta"].values).all()
+
+
+def test_ctrl_c_returns_what_was_found():
+    class Interrupted(SixHumpCamel):
+        calls = 0
+
+        def energy_and_gradient(self, theta):
+            Interrupted.calls += 1
+            if Interrupted.calls > 40:
+                raise KeyboardInterrupt
+            return super().energy_and_gradient(theta)
+
+    landscape = explore(Interrupted(), seed=0, progress=False)
+    assert landscape.stopped.startswith("interrupted")
+    assert any("interrupted" in w for w in landscape.warnings)
+    assert landscape.minima.sizes["minimum"] > 0
+
+
+def test_a_budget_is_kept_to_a_batch_and_said():
+    whole = explore(SixHumpCamel(), seed=0, progress=False)
+    part = explore(SixHumpCamel(), seed=0, progress=False, budget=500)
+    assert part.evaluations.total < whole.evaluations.total
+    assert 500 <= part.evaluations.gradient_equivalents(2) < 1500
+    assert any("budget" in w for w in part.warnings)
+
+
+def test_no_minimum_at_all_is_a_map_with_a_warning():
+    class Slope(SixHumpCamel):
+        bounds = SixHumpCamel.box
+
+        def energy(self, theta):
+            return theta[:, 0]
+
+        def energy_and_gradient(self, theta):
+            return theta[:, 0], np.tile([1.0, 0.0], (len(theta), 1))
+
+        def hessian(self, theta):
+            return np.zeros((len(theta), 2, 2))
+
+    landscape = explore(Slope(), seed=0, progress=False)
+    assert landscape.minima.sizes["minimum"] == 0
+    assert landscape.coverage == 0.0
+    assert any("ended in a minimum" in w for w in landscape.warnings)
+
+
+def test_a_lower_end_at_a_wall_is_warned_of():
+    class Tilted(Schwefel):
+        def energy(self, theta):
+            return super().energy(theta) + 3 * theta[:, 0]
+
+        def energy_and_gradient(self, theta):
+            energy, gradient = super().energy_and_gradient(theta)
+            return energy, gradient + 3
+
+    landscape = explore(Tilted(1), seed=0, progress=False)
+    assert any("at a bound" in w for w in landscape.warnings)
+    assert landscape.ends["quench ended at a bound"] > 0
+
+
+def test_progress_is_told_of_minima_states_coverage_and_evaluations():
+    seen = []
+    explore(SixHumpCamel(), seed=0, progress=lambda **q: seen.append(q))
+    assert set(seen[-1]) == {"minima", "transition_states", "coverage", "evaluations"}
+    assert seen[-1]["minima"] == 6
+    evaluations = [q["evaluations"] for q in seen]
+    assert evaluations == sorted(evaluations)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"budget": 0}, "`budget`"), ({"max_quenches": 0}, "`max_quenches`")],
+)
+def test_bad_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        explore(SixHumpCamel(), progress=False, **arguments)
+
+
+def test_basins_are_those_of_full_quenches():
+    target = SixHumpCamel()
+    landscape = explore(target, seed=0, progress=False)
+    points = target.starts(400, np.random.default_rng(5))
+    ends = quench(target, points)
+    known = (landscape.minima[k].values for k in ("theta", "energy", "hessian"))
+    full = same_point(ends.theta, ends.energy, *known).argmax(axis=1)
+    np.testing.assert_array_equal(assign_basins(target, points, landscape), full)
+    assert len(np.unique(full)) == 6
+
+
+def test_a_basin_that_the_map_lacks_is_minus_one():
+    target = SixHumpCamel()
+    landscape = explore(target, seed=0, progress=False)
+    import dataclasses
+
+    fewer = dataclasses.replace(landscape, minima=landscape.minima.isel(minimum=slice(0, 2)))
+    points = landscape.minima["theta"].values + 0.01
+    assert assign_basins(target, points, fewer).tolist() == [0, 1, -1, -1, -1, -1]
+    assert assign_basins(target, points[:0], fewer).shape == (0,)
