@@ -121,9 +121,8 @@ def follow(
             np.isfinite(value) & np.isfinite(gradient).all(1) & np.isfinite(curvature).all((1, 2))
         )
         status[active[lost]] = SaddleStatus.FAILED
-        active, value, gradient, curvature = (
-            a[~lost] for a in (active, value, gradient, curvature)
-        )
+        active, kept = active[~lost], ~lost
+        value, gradient, curvature = value[kept], gradient[kept], curvature[kept]
         energy[active], hessian[active] = value, curvature
         norm[active] = np.linalg.norm(gradient, axis=1)
 

@@ -57,7 +57,9 @@ def merges(landscape: Landscape) -> list[Merge]:
         At most one fewer than there are minima; fewer where the graph is not connected.
     """
     states = landscape.transition_states
-    superbasin = {m: (m,) for m in range(landscape.minima.sizes["minimum"])}
+    superbasin: dict[int, tuple[int, ...]] = {
+        m: (m,) for m in range(landscape.minima.sizes["minimum"])
+    }
     found = []
     for s in np.argsort(states["energy"].values, kind="stable"):
         a, b = (superbasin[int(m)] for m in states["joins"].values[s])

@@ -32,8 +32,8 @@ def log_volume(hessians: ArrayLike) -> Array:
     hessians = np.asarray(hessians, dtype=float)
     d = hessians.shape[-1]
     eigenvalues = np.linalg.eigvalsh(hessians)
-    positive = (eigenvalues > 0).all(axis=-1)
-    safe = np.where(positive[:, None], eigenvalues, 1.0)
+    positive = np.asarray((eigenvalues > 0).all(axis=-1))
+    safe = np.where(positive[..., None], eigenvalues, 1.0)
     value = 0.5 * d * np.log(2 * np.pi) - 0.5 * np.log(safe).sum(axis=-1)
     return np.where(positive, value, np.nan)
 

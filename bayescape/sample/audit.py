@@ -84,9 +84,16 @@ def map_warnings(landscape: Landscape, basins: Basins, coverage_needed: float) -
     return found
 
 
-def superposition_warnings(weighted: Weighted, draws: int) -> list[str]:
-    """What the importance weights say against a result."""
+def superposition_warnings(weighted: Weighted, pilot: Weighted, draws: int) -> list[str]:
+    """What the importance weights, and the pilot's before them, say against a result."""
     found = []
+    apart = abs(weighted.log_evidence - pilot.log_evidence)
+    error = np.hypot(weighted.log_evidence_se, pilot.log_evidence_se)
+    if not apart < 5 * error + 0.01:
+        found.append(
+            f"The log evidence of the draws and of the pilot differ by {apart:.3f}, more than five "
+            f"standard errors of {error:.3f}: some weight is seldom found. Use method='jumps'."
+        )
     limit = khat_limit(len(weighted.weights))
     if not weighted.pareto_k < limit:
         found.append(
@@ -165,7 +172,7 @@ def _expected_occupation(pilot: Pilot, count: int) -> tuple[Array, Array]:
     of_basin = superposition.basins >= 0
     likely = superposition.component_log_prob(pilot.theta)[:, of_basin].argmax(axis=1)
     basin = superposition.basins[of_basin][likely]
-    share = np.bincount(basin, weights=weights, minlength=count)
+    share = np.bincount(basin, weights=weights, minlength=count).astype(float)
     member = basin[:, None] == np.arange(count)
     error = np.sqrt((weights[:, None] ** 2 * (member - share) ** 2).sum(axis=0))
     return share, error

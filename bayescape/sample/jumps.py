@@ -50,7 +50,7 @@ class SuperpositionJump(ArrayStepShared):
 
     name = "superposition_jump"
     default_blocked = True
-    stats_dtypes_shapes: ClassVar = {
+    stats_dtypes_shapes: ClassVar[dict[str, Any]] = {
         "jump_accepted": (np.float64, []),
         "jump_log_ratio": (np.float64, []),
     }

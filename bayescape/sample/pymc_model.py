@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
 from bayescape.targets.target import Target
@@ -19,8 +19,8 @@ __all__ = ["pymc_model"]
 class LogDensity(Op):
     """A target's log density and its gradient at one point, as one PyTensor operation."""
 
-    itypes: ClassVar = [pt.dvector]
-    otypes: ClassVar = [pt.dscalar, pt.dvector]
+    itypes = (pt.dvector,)
+    otypes = (pt.dscalar, pt.dvector)
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -36,10 +36,10 @@ class LogDensity(Op):
 
     def L_op(
         self,
-        inputs: Sequence[Variable],
-        outputs: Sequence[Variable],
-        output_grads: Sequence[Variable],
-    ) -> list[Variable]:
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        output_grads: Sequence[Any],
+    ) -> list[Any]:
         """Pull a cotangent of the value back through the gradient that was computed with it."""
         return [output_grads[0] * outputs[1]]
 
@@ -61,5 +61,6 @@ def pymc_model(target: Target) -> pm.Model:
     """
     with pm.Model(coords={"coordinate": list(target.names)}) as model:
         theta = pm.Flat("theta", dims="coordinate")
-        pm.Potential("log_density", LogDensity(target)(theta)[0])
+        value, _ = LogDensity(target).make_node(theta).outputs
+        pm.Potential("log_density", value)
     return model

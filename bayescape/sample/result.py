@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 def posterior_tree(
     target: Target,
     theta: Array,
-    sample_stats: Mapping[str, Array],
+    sample_stats: Mapping[str, NDArray[Any]],
     attributes: Mapping[str, Any],
 ) -> xr.DataTree:
     """Label draws and put them where ArviZ expects them.
@@ -79,12 +79,11 @@ def posterior_tree(
 
 
 def _dataset(
-    arrays: Mapping[str, Array],
-    axes: Mapping[str, Array],
-    labels: Mapping[str, list[str]],
+    arrays: Mapping[str, Array], axes: Mapping[str, Any], labels: Mapping[str, list[str]]
 ) -> xr.Dataset:
     """Name the dims beyond chain and draw after their variable, as ArviZ users expect."""
-    variables, coords = {}, dict(axes)
+    variables: dict[str, Any] = {}
+    coords: dict[str, Any] = dict(axes)
     for name, value in arrays.items():
         extra = [
             f"{name}_dim" if value.ndim == 3 else f"{name}_dim_{i}" for i in range(value.ndim - 2)

@@ -187,7 +187,7 @@ def _superposition_draws(
         "ess": weighted.ess,
     }
     effective = 1 / (1 / draws + 1 / weighted.ess)
-    found = audit.superposition_warnings(weighted, draws)
+    found = audit.superposition_warnings(weighted, pilot.weighted, draws)
     return theta[picked], stats, attributes, effective, found
 
 
