@@ -60,8 +60,9 @@ def plot_marginals(
     minima = landscape.minima["theta"].values
     for i, (panel, coordinate) in enumerate(zip(panels, chosen, strict=False)):
         marked = minima[_worth_showing(landscape), coordinate.position]
-        draw_marginal(panel, coordinate, draws, limits(draws.theta[:, coordinate.position], marked))
-        _mark_minima(panel, coordinate, minima)
+        span = limits(draws.theta[:, coordinate.position], marked)
+        draw_marginal(panel, coordinate, draws, span)
+        _mark_minima(panel, coordinate, minima, span)
         panel.set_xlabel(coordinate.label)
         if i % columns == 0:
             panel.set_ylabel("density per decade" if coordinate.logarithmic else "density")
@@ -113,9 +114,14 @@ def draw_marginal(
     quiet(ax)
 
 
-def _mark_minima(ax: Axes, coordinate: Coordinate, minima: np.ndarray) -> None:
+def _mark_minima(
+    ax: Axes, coordinate: Coordinate, minima: np.ndarray, span: tuple[float, float]
+) -> None:
+    at = minima[:, coordinate.position]
+    # The triangles are not clipped, so one beyond the axis would lie in another panel.
+    at = at[(at >= span[0]) & (at <= span[1])]
     ax.plot(
-        coordinate.natural(minima[:, coordinate.position]), np.zeros(len(minima)),
+        coordinate.natural(at), np.zeros(len(at)),
         transform=ax.get_xaxis_transform(), marker="^", markersize=6, linestyle="",
         markerfacecolor="white", markeredgecolor=BLACK, markeredgewidth=0.9, label="_minima",
         zorder=5, clip_on=False,

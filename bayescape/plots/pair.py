@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = ["plot_pair"]
 
 _DRAWS = 2000  # points that a small panel can show
 _WITHIN = 10.0  # nats above the lowest minimum: higher points of the map stretch no axis
+LABEL_WIDTH = 16  # characters; a longer name is broken into lines, or it would run into the next
 
 
 def plot_pair(
@@ -129,11 +131,11 @@ def _draw_diagonal(
 
 def _label(ax: Axes, row: int, column: int, chosen: Sequence[Coordinate]) -> None:
     if row == len(chosen) - 1:
-        ax.set_xlabel(chosen[column].label, fontsize=SMALL)
+        ax.set_xlabel(textwrap.fill(chosen[column].label, LABEL_WIDTH), fontsize=SMALL)
     else:
         ax.tick_params(labelbottom=False)
     if column == 0 and row > 0:
-        ax.set_ylabel(chosen[row].label, fontsize=SMALL)
+        ax.set_ylabel(textwrap.fill(chosen[row].label, LABEL_WIDTH), fontsize=SMALL)
     elif column != row:
         ax.tick_params(labelleft=False)
 

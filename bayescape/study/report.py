@@ -50,10 +50,11 @@ def render_report(study: Study, verdict: Verdict) -> str:
     return environment.get_template("report.html").render(
         verdict=verdict,
         pictures=draw_pictures(study),
+        one_input=fit.table.X.shape[1] == 1,
         data=_data_sentences(study),
         model=_model_sentences(study),
         ends=sorted(fit.landscape.ends.items(), key=lambda end: -end[1]),
-        stopped=fit.landscape.stopped,
+        stopped=sentence(fit.landscape.stopped).rstrip(".") + ".",
         coverage=fit.landscape.coverage,
         basins=basin_table(fit),
         reasons=[sentence(reason) for reason in fit.decision.reasons],

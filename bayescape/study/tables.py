@@ -25,7 +25,7 @@ __all__ = [
     "posterior_table",
 ]
 
-MOST_BASINS = 30  # rows of the table of minima; the file holds them all
+MOST_BASINS = 15  # rows of the table of minima; the file holds them all
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

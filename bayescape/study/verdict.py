@@ -21,6 +21,7 @@ __all__ = ["Answer", "Verdict", "reach_verdict", "sentence"]
 MATTERS = 0.01  # a basin with less than 1% of the posterior changes no prediction that is rounded
 SAFE = 0.95  # share of the posterior in the basin of a single optimum that may stand for it
 LOW_BARRIER = 0.5  # nats; a chain's energy varies by more than that from one draw to the next
+UNSEEN = 5e-4  # nats per row, or of the error; less is not shown with the digits that are given
 CLEAR = 2.0  # standard errors that a gain must exceed to be called one
 
 
@@ -84,7 +85,8 @@ def _headline(share: NDArray[np.float64], reliable: bool) -> str:
     if len(share) == 1:
         return "There is one basin, and a single optimum is at its bottom." + doubt
     if share[0] >= SAFE:
-        return f"One basin holds {share[0]:.0%} of the posterior: a single optimum is safe." + doubt
+        held = f"{share[0]:.0%}" if share[0] < 0.995 else "more than 99%"
+        return f"One basin holds {held} of the posterior: a single optimum is safe." + doubt
     if matter <= 1:
         return (
             f"The lowest minimum's basin holds only {share[0]:.0%} of the posterior: a single "
@@ -240,6 +242,8 @@ def _ensemble(study: Study) -> Answer:
 def _gain(frame: pd.DataFrame, label: str) -> str:
     """One predictor's gain in predictive density and in error, as a sentence."""
     row = frame.loc[label]
+    if max(abs(row["improvement_nlpd"]), abs(row["improvement_rmse_percent"]) / 100) < UNSEEN:
+        return f"the {label} changes nothing that could be seen"
     density = _signed(row["improvement_nlpd"], row["improvement_nlpd_se"], 3)
     error = _signed(-row["improvement_rmse_percent"], row["improvement_rmse_percent_se"], 1)
     return (
