@@ -69,12 +69,15 @@ class Fit:
         The rows that were fitted.
     landscape, decision, posterior
         The map, the method that it led to, and the draws.
+    deciding_seconds
+        Wall time of the decision; map and draws know their own.
     """
 
     table: Table
     landscape: Landscape
     decision: Decision
     posterior: xr.DataTree
+    deciding_seconds: float
 
     @property
     def target(self) -> GaussianProcess:
@@ -100,8 +103,8 @@ class Study:
         The test rows and the scores on them; ``None`` without a comparison.
     hmc
         The draws of NUTS that the comparison used, if they were asked for.
-    seconds
-        Wall time of the whole.
+    comparing_seconds, seconds
+        Wall time of the predictions and their scores, and of the whole.
     """
 
     settings: Settings
@@ -110,6 +113,7 @@ class Study:
     test: Table | None
     comparison: pd.DataFrame | None
     hmc: xr.DataTree | None
+    comparing_seconds: float
     seconds: float
 
     @property
@@ -191,7 +195,7 @@ def run_study(
 
     say(f"Mapping the posterior of {len(table.y)} rows, and drawing from it")
     fit = fit_table(table, settings, progress)
-    compared, comparison, hmc = None, None, None
+    compared, comparison, hmc, comparing_seconds = None, None, None, 0.0
     if held_out is not None:
         test = take_rows(table, held_out)
         kept = _without(table, held_out)
@@ -203,8 +207,10 @@ def run_study(
         if settings.hmc and compared.posterior.attrs["method"] != "hmc":
             say("Running NUTS alone, for the comparison")
             hmc = _draw(compared.landscape, settings, progress, method="hmc")
+        comparing = time.perf_counter()
         say(f"Comparing predictors on {len(test.y)} test rows")
         comparison = compare(compared.landscape, _labelled(compared.posterior, hmc), test.X, test.y)
+        comparing_seconds = time.perf_counter() - comparing
     return Study(
         settings=settings,
         fit=fit,
@@ -212,6 +218,7 @@ def run_study(
         test=test,
         comparison=comparison,
         hmc=hmc,
+        comparing_seconds=comparing_seconds,
         seconds=time.perf_counter() - started,
     )
 
@@ -235,9 +242,17 @@ def fit_table(table: Table, settings: Settings, progress: Progress) -> Fit:
             f"the posterior of {table.source} has no minimum that could be found "
             f"({landscape.stopped})"
         )
+    deciding = time.perf_counter()
     decision = decide(landscape, ess=settings.draws, seed=settings.seed)
+    deciding_seconds = time.perf_counter() - deciding
     posterior = _draw(landscape, settings, progress, decision=decision)
-    return Fit(table=table, landscape=landscape, decision=decision, posterior=posterior)
+    return Fit(
+        table=table,
+        landscape=landscape,
+        decision=decision,
+        posterior=posterior,
+        deciding_seconds=deciding_seconds,
+    )
 
 
 def _draw(landscape: Landscape, settings: Settings, progress: Progress, **how: Any) -> xr.DataTree:

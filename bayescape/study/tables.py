@@ -11,6 +11,7 @@ import xarray as xr
 from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
+from bayescape.evaluations import Evaluations
 from bayescape.landscape.barriers import merges
 from bayescape.landscape.thermodynamics import thermodynamics
 from bayescape.study.study import Fit, Study
@@ -172,31 +173,33 @@ def cost_table(study: Study) -> TextTable:
         rows += _fit_costs(", without the test rows", study.compared)
     if study.hmc is not None:
         rows.append(_draws_cost("NUTS alone, for the comparison", study.hmc))
+    if study.comparison is not None:
+        rows.append(_cost("comparing predictions", Evaluations(), study.comparing_seconds))
     total = [sum(int(row[k].replace(",", "")) for row in rows) for k in (1, 2, 3)]
     rows.append(("all of it", *(f"{count:,}" for count in total), f"{study.seconds:.1f}"))
     return TextTable(("stage", "values", "gradients", "Hessians", "seconds"), tuple(rows))
 
 
 def _fit_costs(suffix: str, fit: Fit) -> list[tuple[str, ...]]:
-    e = fit.landscape.evaluations
     return [
-        (
-            f"mapping{suffix}",
-            f"{e.value:,}",
-            f"{e.gradient:,}",
-            f"{e.hessian:,}",
-            f"{fit.landscape.seconds:.1f}",
-        ),
-        _draws_cost(f"deciding and sampling{suffix}", fit.posterior),
+        _cost(f"mapping{suffix}", fit.landscape.evaluations, fit.landscape.seconds),
+        _cost(f"deciding{suffix}", fit.decision.evaluations, fit.deciding_seconds),
+        _draws_cost(f"sampling{suffix}", fit.posterior),
     ]
 
 
 def _draws_cost(label: str, posterior: xr.DataTree) -> tuple[str, ...]:
-    spent = json.loads(posterior.attrs["evaluations"])
+    spent = Evaluations(**json.loads(posterior.attrs["evaluations"]))
+    return _cost(label, spent, float(posterior.attrs["seconds"]))
+
+
+def _cost(label: str, spent: Evaluations, seconds: float) -> tuple[str, ...]:
     return (
         label,
-        *(f"{spent[kind]:,}" for kind in ("value", "gradient", "hessian")),
-        f"{posterior.attrs['seconds']:.1f}",
+        f"{spent.value:,}",
+        f"{spent.gradient:,}",
+        f"{spent.hessian:,}",
+        f"{seconds:.1f}",
     )
 
 

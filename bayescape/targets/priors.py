@@ -8,6 +8,7 @@ included. The common distributions have closed forms; any other goes through tor
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import torch
@@ -100,7 +101,7 @@ class CoordinatePrior:
     def _by_autograd(self, t: Array, order: int) -> tuple[Array, ...]:
         with np.errstate(over="ignore"):
             natural = torch.tensor(np.exp(t) if self.logarithmic else t, dtype=torch.float64)
-        support = self.distribution.support
+        support: Any = self.distribution.support  # torch types it as perhaps missing
         inside = torch.broadcast_to(support.check(natural), natural.shape) & natural.isfinite()
         # A point outside is moved to one inside before it meets the distribution's own checks.
         anchor = torch.as_tensor(self.distribution.mean, dtype=torch.float64)

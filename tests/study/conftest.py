@@ -1,5 +1,6 @@
 """Studies put together from plain arrays, so that what the report says of them is known."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -137,10 +138,11 @@ def make_study():
             landscape=landscape_of(np.asarray(energies, dtype=float), target),
             decision=decision_of(),
             posterior=posterior_of(target, share, reliable=reliable, warnings=warnings),
+            deciding_seconds=0.5,
         )
         compared = None
         if gain is not None:
-            compared = Fit(fit.table, fit.landscape, fit.decision, fit.posterior)
+            compared = dataclasses.replace(fit)
             compared = compared if refitted else fit
         return Study(
             settings=Settings(),
@@ -149,6 +151,7 @@ def make_study():
             test=None if gain is None else table_of(seed=1),
             comparison=None if gain is None else comparison_of(gain, error),
             hmc=None,
+            comparing_seconds=0.2,
             seconds=3.0,
         )
 

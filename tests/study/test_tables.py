@@ -40,11 +40,11 @@ def test_barriers_are_from_the_higher_minimum(make_study):
 def test_the_total_cost_is_the_sum(make_study):
     study = make_study([0.0, 0.5], [0.5, 0.5], gain=0.1)
     table = cost_table(study)
-    assert len(table.rows) == 5
+    assert len(table.rows) == 8
     for k in (1, 2, 3):
         counts = [int(row[k].replace(",", "")) for row in table.rows]
         assert counts[-1] == sum(counts[:-1])
-    assert len(cost_table(make_study([0.0], [1.0])).rows) == 3
+    assert len(cost_table(make_study([0.0], [1.0])).rows) == 4
 
 
 @pytest.mark.parametrize("ard", [True, False])
