@@ -27,6 +27,8 @@ from bayescape.targets.gaussian_process import GaussianProcess
 
 __all__ = ["Fit", "Settings", "Study", "check_study", "run_study"]
 
+INTERRUPTED = "interrupted"  # what `explore` says of itself when it was
+
 Progress = bool | Callable[..., None]
 
 
@@ -237,6 +239,9 @@ def fit_table(table: Table, settings: Settings, progress: Progress) -> Fit:
         output_name=table.output_name,
     )
     landscape = explore(target, seed=settings.seed, progress=progress)
+    # In a notebook half a map is worth having, and `explore` returns it; a study needs the whole.
+    if landscape.stopped == INTERRUPTED:
+        raise KeyboardInterrupt
     if landscape.minima.sizes["minimum"] == 0:
         raise DataError(
             f"the posterior of {table.source} has no minimum that could be found "

@@ -7,6 +7,7 @@ import pytest
 
 from bayescape import __version__
 from bayescape.study import cli
+from bayescape.targets.gaussian_process import GaussianProcess
 
 FILES = {"report.html", "landscape.nc", "posterior.nc", "comparison.csv"}
 
@@ -124,11 +125,14 @@ def test_too_many_rows_for_the_memory(data, tmp_path, capsys, monkeypatch):
     assert "18 rows need about" in errors
 
 
-def test_an_interrupted_study_writes_nothing(data, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("method", ["energy_and_gradient", "predict"])
+def test_an_interrupted_study_writes_nothing(method, data, tmp_path, capsys, monkeypatch):
+    """The search, which gives its first gradient, would return half a map: that is no study."""
+
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bayescape.study.study.explore", interrupt)
+    monkeypatch.setattr(GaussianProcess, method, interrupt)
     status, told, errors = study(capsys, data, tmp_path / "out", "-q")
     assert status == 130
     assert told == ""
