@@ -72,3 +72,14 @@ def test_units_are_those_of_the_data(ard):
         assert found["lengthscale of b"][0] == pytest.approx(2 * stretch[1])
     else:
         assert found["lengthscale (standardised inputs)"][0] == 2.0
+
+
+def test_chains_are_told_by_their_own_diagnostics(make_study):
+    study = make_study([0.0], [1.0])
+    independent = posterior_table(study.fit)
+    assert all(row[-1] == "independent draws" for row in independent.rows)
+    # 200 draws out of points worth 700: the variances of both choices add.
+    assert all(row[-2] == f"{1 / (1 / 200 + 1 / 700):.0f}" for row in independent.rows)
+    study.fit.posterior.attrs["method"] = "jumps"
+    chains = posterior_table(study.fit)
+    assert all(0.9 < float(row[-1]) < 1.1 for row in chains.rows)
