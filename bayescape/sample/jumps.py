@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pymc as pm
 from pymc.blocking import RaveledVars
+from pymc.pytensorf import make_shared_replacements
 from pymc.step_methods.arraystep import ArrayStepShared
 from pymc.step_methods.compound import Competence, StepMethodState
 from pymc.step_methods.state import dataclass_state
@@ -83,7 +84,7 @@ class SuperpositionJump(ArrayStepShared):
             )
         self.superposition = superposition
         self.attempts = attempts
-        shared = pm.make_shared_replacements(initial_point, value_vars, model)
+        shared = make_shared_replacements(initial_point, value_vars, model)
         joined, raveled = pm.pytensorf.join_nonshared_inputs(
             initial_point, [model.logp()], value_vars, shared
         )
