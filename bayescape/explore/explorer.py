@@ -26,7 +26,8 @@ SWEEP = 16  # quenches at a time
 KICKS = 4  # basin-hopping moves from each minimum
 SOFT_MODES = 3  # directions to climb from each minimum, both ways
 NEIGHBOURS = 3  # nearest minima to look for a direct pass to
-TRIES = 3  # failed pairs, per minimum, before parts of the graph are left apart
+TRIES = 3  # failed pairs, per minimum searched from, before parts of the graph are left apart
+NEGLIGIBLE = 1e-6  # harmonic occupation of a minimum that no search need begin from
 
 
 def explore(
@@ -43,7 +44,8 @@ def explore(
     rule, is less than half a minimum above the number found; then basin hopping from every minimum;
     then transition states, single-ended up the softest modes of every minimum and double-ended
     along relaxed strings between minima that are not joined and between neighbours. A minimum that
-    any of these leads to is taken up and searched from in its turn.
+    any of these leads to is taken up and, if a scattered quench ends there or its harmonic
+    occupation is not negligible, searched from in its turn.
 
     Parameters
     ----------
@@ -108,7 +110,8 @@ class _Search:
         self.pool = Pool(self.d)
         self.warnings: list[str] = []
         self.quenches = 0
-        self.hopped = self.climbed = 0  # minima that have been searched from
+        self.hopped: set[int] = set()  # minima that have been searched from
+        self.climbed: set[int] = set()
         self.tried: set[tuple[int, int]] = set()
 
     def run(self) -> str:
@@ -116,11 +119,10 @@ class _Search:
         try:
             stopped = self._sweep()
             while True:
-                before = len(self.pool.minima)
                 self._hop()
                 self._climb()
                 self._connect()
-                if len(self.pool.minima) == before and self.climbed == before:
+                if set(self.pool.matters(NEGLIGIBLE)) <= self.hopped & self.climbed:
                     return stopped
         except _BudgetSpent:
             spent = f"the budget of {self.budget:,.0f} gradient equivalents was spent"
@@ -166,19 +168,23 @@ class _Search:
         return f"the limit of {self.max_quenches} quenches was reached"
 
     def _hop(self) -> None:
-        """Basin hopping: kicks about as long as the starts are spread, from each new minimum."""
-        while self.hopped < len(self.pool.minima):
-            origin = self.pool.minima[self.hopped]
-            self.hopped += 1
+        """Basin hopping: kicks of one to three spreads of the starts, from each new minimum."""
+        while new := self._not_in(self.hopped):
+            self.hopped.add(new[0])
             direction = self.rng.standard_normal((KICKS, self.d))
-            length = self.rng.uniform(0.5, 2.0, (KICKS, 1))
-            self._quench(origin + length * direction * self.scales)
+            direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+            length = self.rng.uniform(1.0, 3.0, (KICKS, 1))
+            self._quench(self.pool.minima[new[0]] + length * direction * self.scales)
+
+    def _not_in(self, searched: set[int]) -> list[int]:
+        """The minima that matter and have not been searched from, in order of their finding."""
+        return [m for m in self.pool.matters(NEGLIGIBLE) if m not in searched]
 
     def _climb(self) -> None:
         """Single-ended searches up both ends of the softest modes of each new minimum."""
-        while self.climbed < len(self.pool.minima):
-            m = self.climbed
-            self.climbed += 1
+        while new := self._not_in(self.climbed):
+            m = new[0]
+            self.climbed.add(m)
             values, vectors = np.linalg.eigh(
                 self.pool.hessians[m] * np.outer(self.scales, self.scales)
             )
@@ -194,7 +200,7 @@ class _Search:
     def _connect(self) -> None:
         """Double-ended searches: between the graph's parts first, then between neighbours."""
         failures = 0
-        while failures < TRIES * len(self.pool.minima):
+        while failures < TRIES * len(self.climbed):
             pair = self._next_pair()
             if pair is None:
                 return
@@ -218,6 +224,8 @@ class _Search:
         apart = part[:, None] != part[None, :]
         rank = distances.argsort(axis=1).argsort(axis=1)
         near = (rank <= NEIGHBOURS) | (rank.T <= NEIGHBOURS)
+        matters = np.isin(np.arange(count), self.pool.matters(NEGLIGIBLE))
+        near &= matters[:, None] & matters[None, :]
         for eligible in (apart, near):
             open_pairs = [
                 (distances[a, b], (a, b))

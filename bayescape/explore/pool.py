@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayescape.explore.quench import Quenched, QuenchStatus, same_point
+from bayescape.landscape.harmonic import occupation
 
 __all__ = ["Pool"]
 
@@ -80,6 +81,13 @@ class Pool:
         self.state_energies = np.append(self.state_energies, energy)
         self.state_hessians = np.concatenate([self.state_hessians, hessian[None]])
         self.joins.append(joins)
+
+    def matters(self, negligible: float) -> list[int]:
+        """Minima that independent quenches hit, or whose harmonic occupation is not negligible."""
+        if len(self.minima) == 0:
+            return []
+        occupied = occupation(self.energies, self.hessians)
+        return [int(m) for m in np.flatnonzero((self.hits > 0) | (occupied > negligible))]
 
     def components(self) -> list[set[int]]:
         """Minima by connected part of the graph."""
