@@ -66,7 +66,7 @@ class Decision:
 
     def _repr_html_(self) -> str:
         reasons = "".join(f"<li>{escape(reason)}</li>" for reason in self.reasons)
-        table = self.costs.to_html(float_format=lambda x: f"{x:,.0f}")
+        table = self.costs.drop(columns="why").to_html(float_format=lambda x: f"{x:,.0f}")
         trust = "" if self.valid else " (not trusted)"
         return f"<strong>{escape(self.method)}{trust}</strong><ul>{reasons}</ul>{table}"
 

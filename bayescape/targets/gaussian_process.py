@@ -11,7 +11,12 @@ from torch.distributions import Distribution
 
 from bayescape.kernels.stationary import stationary
 from bayescape.targets.marginal_likelihood import MarginalLikelihood
-from bayescape.targets.priors import CoordinatePrior, default_priors
+from bayescape.targets.priors import (
+    CoordinatePrior,
+    default_priors,
+    describe,
+    in_double_precision,
+)
 from bayescape.targets.regression_data import RegressionData, validate_inputs
 
 if TYPE_CHECKING:
@@ -248,7 +253,9 @@ class GaussianProcess:
     def __repr__(self) -> str:
         n, p = self.X.shape
         order = f" nu={self.nu:g}" if self.kernel == "matern" else ""
-        priors = ", ".join(f"{name} ~ {prior.distribution}" for name, prior in self._priors.items())
+        priors = ", ".join(
+            f"{name} ~ {describe(prior.distribution)}" for name, prior in self._priors.items()
+        )
         return (
             f"<bayescape.GaussianProcess: {n} rows, {p} {'input' if p == 1 else 'inputs'}, "
             f"{self.kernel}{order}{' ARD' if self.ard and p > 1 else ''}, mean {self.mean}>\n"
@@ -305,7 +312,9 @@ class GaussianProcess:
                     f"`priors[{name!r}]` must be scalar or have {size} entries, got batch shape "
                     f"{shape} and event shape {tuple(distribution.event_shape)}"
                 )
-            found[name] = CoordinatePrior(distribution, logarithmic=name != "mean")
+            found[name] = CoordinatePrior(
+                in_double_precision(distribution), logarithmic=name != "mean"
+            )
         return found
 
     def _resolve_bounds(self, bounds: Any, defaults: bool) -> Array:

@@ -64,7 +64,7 @@ def exact_gp(target: GaussianProcess, natural: dict[str, NDArray[np.float64]]) -
     )
     mean = gpytorch.means.ConstantMean() if target.mean == "constant" else gpytorch.means.ZeroMean()
     model = ExactGP(X, y, likelihood, mean, gpytorch.kernels.ScaleKernel(base)).double()
-    model.covar_module.outputscale = torch.tensor(float(natural["outputscale"]))
+    model.covar_module.outputscale = torch.tensor(natural["outputscale"], dtype=torch.float64)
     base.lengthscale = torch.tensor(natural["lengthscale"], dtype=torch.float64)
     likelihood.noise = torch.tensor(noise, dtype=torch.float64)
     if target.mean == "constant":

@@ -7,6 +7,7 @@ included. The common distributions have closed forms; any other goes through tor
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 from torch.distributions import Distribution, Gamma, LogNormal, Normal
 
-__all__ = ["CoordinatePrior", "default_priors"]
+__all__ = ["CoordinatePrior", "default_priors", "describe", "in_double_precision"]
 
 Array = NDArray[np.float64]
 
@@ -123,6 +124,35 @@ class CoordinatePrior:
             )
             found.append(current.detach().numpy())
         return tuple(np.asarray(f, dtype=float) for f in found)
+
+
+def in_double_precision(distribution: Distribution) -> Distribution:
+    """A copy of a distribution whose parameters, and so its arithmetic, are in 64 bits.
+
+    Torch makes 32-bit parameters of Python's floats, and its densities then compute their constants
+    in 32 bits.
+    """
+    doubled = copy.deepcopy(distribution)
+    if isinstance(doubled, torch.nn.Module):
+        doubled.double()
+    for name, value in list(vars(doubled).items()):
+        if isinstance(value, Distribution):
+            vars(doubled)[name] = in_double_precision(value)
+        elif isinstance(value, torch.Tensor) and value.is_floating_point():
+            vars(doubled)[name] = value.double()
+    return doubled
+
+
+def describe(distribution: Distribution) -> str:
+    """A distribution with its parameters, also where torch's own form leaves them out."""
+    parameters = []
+    for name in dict(distribution.arg_constraints):
+        value = getattr(distribution, name, None)
+        if isinstance(value, torch.Tensor):
+            numbers = np.atleast_1d(_numbers(value))
+            plain = ", ".join(f"{x:.4g}" for x in numbers)
+            parameters.append(f"{name}: {plain if len(numbers) == 1 else f'[{plain}]'}")
+    return f"{type(distribution).__name__}({', '.join(parameters)})"
 
 
 def _numbers(value: torch.Tensor) -> Array:
