@@ -58,9 +58,7 @@ class MarginalLikelihood:
         """Value at one point ``(d,)``; ``+inf`` where the covariance is not positive definite."""
         n = len(self.y)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            lengths, scale, noise, residual = self._unpack(theta)
-            signal = scale * self.kernel.value(lengths**-2 @ self.squares).reshape(n, n)
-            factor = self._factorise(signal, scale, noise)
+            _, _, residual, factor = self._factor_at(theta)
             if factor is None:
                 return np.inf
             alpha, _ = dpotrs(factor, residual, lower=1)
@@ -140,11 +138,8 @@ class MarginalLikelihood:
         Rasmussen & Williams, equations 2.25 and 2.26. NaN where the covariance is not positive
         definite.
         """
-        n = len(self.y)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            lengths, scale, noise, residual = self._unpack(theta)
-            signal = scale * self.kernel.value(lengths**-2 @ self.squares).reshape(n, n)
-            factor = self._factorise(signal, scale, noise)
+            lengths, scale, residual, factor = self._factor_at(theta)
             if factor is None:
                 return np.full(len(X_new), np.nan), np.full(len(X_new), np.nan)
             lengths = np.broadcast_to(lengths, self.X.shape[1])
@@ -159,6 +154,13 @@ class MarginalLikelihood:
         k = len(self.squares)
         residual = self.y - theta[-1] if self.mean else self.y
         return np.exp(theta[:k]), float(np.exp(theta[k])), float(np.exp(theta[k + 1])), residual
+
+    def _factor_at(self, theta: Array) -> tuple[Array, float, Array, Array | None]:
+        """Lengthscales, outputscale, residual and Cholesky factor where no slope is asked for."""
+        n = len(self.y)
+        lengths, scale, noise, residual = self._unpack(theta)
+        signal = scale * self.kernel.value(lengths**-2 @ self.squares).reshape(n, n)
+        return lengths, scale, residual, self._factorise(signal, scale, noise)
 
     def _factorise(self, signal: Array, scale: float, noise: float) -> Array | None:
         """Lower Cholesky factor of the covariance, or ``None`` where there is none."""
