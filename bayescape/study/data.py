@@ -17,6 +17,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bayescape.targets.regression_data import LARGEST
+
 __all__ = ["DataError", "Duplicates", "Table", "check_table", "read_table", "take_rows"]
 
 Array = NDArray[np.float64]
@@ -220,6 +222,8 @@ def _number(path: Path, line: int, name: str, text: str) -> float:
     value = float(text)
     if not np.isfinite(value):
         raise DataError(f"{where} holds {text!r}; every field must hold a finite number")
+    if abs(value) > LARGEST:
+        raise DataError(f"{where} holds {text!r}, which is too large to compute with; rescale it")
     return value
 
 

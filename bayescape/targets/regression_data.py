@@ -7,9 +7,11 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["RegressionData", "validate_inputs"]
+__all__ = ["LARGEST", "RegressionData", "validate_inputs"]
 
 Array = NDArray[np.float64]
+
+LARGEST = 1e140  # squares, and sums of squares over many rows, stay finite
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +123,11 @@ def _numbers(values: ArrayLike, name: str) -> Array:
 
 
 def _finite(array: Array, name: str) -> None:
+    if np.isfinite(array).all() and array.size and np.abs(array).max() > LARGEST:
+        raise ValueError(
+            f"`{name}` must not exceed {LARGEST:g} in magnitude, whose squares overflow; "
+            "use larger units"
+        )
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         place = tuple(int(i) for i in bad[0])

@@ -73,6 +73,7 @@ def test_reads_what_spreadsheets_write(write, text):
         ("x,y\n1,2\n3,NaN\n", "y", r"column 'y', line 3 .* holds 'NaN'; .* finite number"),
         ("x,y\n1,2\n-inf,4\n", "y", r"column 'x', line 3 .* holds '-inf'; .* finite number"),
         ("x,y\n1,2\n1e999,4\n", "y", r"column 'x', line 3 .* holds '1e999'; .* finite number"),
+        ("x,y\n1,2\n1e300,4\n", "y", r"column 'x', line 3 .* holds '1e300', which is too large"),
         ("x,y\n1,2\n,4\n", "y", r"column 'x', line 3 of .* is empty"),
         ("x,y\n1,2\n3,4,5\n", "y", "line 3 of .* has 3 fields, and .* names has 2"),
         ("x,x,y\n1,2,3\n", "y", "more than one column named 'x'"),

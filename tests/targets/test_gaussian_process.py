@@ -288,6 +288,7 @@ GOOD = data()
         ([["a", "b"]], [1.0], {}, "`X` must hold numbers only"),
         (GOOD[0], [[1.0, 2.0]] * 18, {}, "`y` must have shape"),
         (GOOD[0][None], GOOD[1], {}, "`X` must have shape"),
+        (GOOD[0] * 1e200, GOOD[1], {}, "`X` must not exceed"),
         (*GOOD, {"kernel": "cubic"}, "`kernel` must be"),
         (*GOOD, {"nu": 2.0}, "`nu` must be one of"),
         (*GOOD, {"mean": "linear"}, "`mean` must be"),
