@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from bayescape.sample.importance import Weighted, weigh
-from bayescape.sample.superposition import Superposition
+from bayescape.sample.superposition import WIDE, Superposition
 from bayescape.targets.target import Target
 
 __all__ = ["Pilot", "fit"]
@@ -57,8 +57,9 @@ def fit(
     Each round draws from the present mixture, weighs all points so far against the mixture of all
     proposals used (the deterministic-mixture weights), adds components where the weights are
     largest, so where the mixture lacks mass, and refits weights, means and scales by expectation
-    maximisation on the weighted points. The last component of ``first``, the defensive one, keeps
-    its small weight and is laid twice as wide as all the weighted points.
+    maximisation on the weighted points. The last two components of ``first`` keep their small
+    weights: the one that follows the starts stays as it is, and the defensive one is laid twice as
+    wide as all the weighted points.
 
     Parameters
     ----------
@@ -161,7 +162,7 @@ def _grow(
     -------
     tuple of Superposition
         The larger mixture, and the larger set of shapes that refits are drawn towards. New
-        components stand before the last, defensive one.
+        components stand before the last two, which guard.
     """
     d = theta.shape[1]
     whiten = np.linalg.inv(np.linalg.cholesky(present.covariance()))
@@ -192,15 +193,15 @@ def _grow(
 def _insert(
     mixture: Superposition, means: list[Array], scales: list[Array], basins: list[int]
 ) -> Superposition:
-    """Put components before the last one, each with the weight that a new one begins with."""
-    shrunk = mixture.weights * (1 - GROWN_WEIGHT * len(means))
+    """Put components before the guards, each with the weight that a new one begins with."""
     grown = np.full(len(means), GROWN_WEIGHT)
+    body = mixture.weights[:-WIDE] * (1 - grown.sum() / mixture.weights[:-WIDE].sum())
     return dataclasses.replace(
         mixture,
-        weights=np.concatenate([shrunk[:-1], grown, shrunk[-1:]]),
-        means=np.concatenate([mixture.means[:-1], means, mixture.means[-1:]]),
-        scales=np.concatenate([mixture.scales[:-1], scales, mixture.scales[-1:]]),
-        basins=np.concatenate([mixture.basins[:-1], basins, mixture.basins[-1:]]),
+        weights=np.concatenate([body, grown, mixture.weights[-WIDE:]]),
+        means=np.concatenate([mixture.means[:-WIDE], means, mixture.means[-WIDE:]]),
+        scales=np.concatenate([mixture.scales[:-WIDE], scales, mixture.scales[-WIDE:]]),
+        basins=np.concatenate([mixture.basins[:-WIDE], basins, mixture.basins[-WIDE:]]),
     )
 
 
@@ -210,7 +211,8 @@ def _maximise(
     """One step of expectation maximisation on weighted points.
 
     A component's scale is drawn towards its anchor's by ``2 d`` imaginary points, so that one with
-    few points of its own stays proper; the defensive component follows the points as a whole.
+    few points of its own stays proper; the defensive component, the last, follows the points as a
+    whole.
     """
     d, nu = theta.shape[1], present.degrees
     share = weights[:, None] * present.responsibilities(theta)
@@ -220,7 +222,7 @@ def _maximise(
     count = mass**2 / np.maximum((share**2).sum(axis=0), 1e-300)
 
     means, scales = present.means.copy(), present.scales.copy()
-    for k in range(len(mass) - 1):
+    for k in range(len(mass) - WIDE):
         if count[k] < 2:  # too few to move it: it keeps its shape and loses its weight
             continue
         means[k] = pull[:, k] @ theta / pulled[k]
@@ -232,13 +234,12 @@ def _maximise(
     around = theta - means[-1]
     scales[-1] = DEFENSIVE_WIDTH**2 * (weights[:, None] * around).T @ around
     scales[-1] += 1e-3 * anchors.scales[-1]  # proper even when a single point weighs
-    kept = mass[:-1] / mass[:-1].sum()
+    kept, known = mass[:-WIDE] / mass[:-WIDE].sum(), anchors.weights[:-WIDE]
     # A sliver of the first weights stays, so that no basin of the map is ever given up.
-    kept = 0.98 * kept + 0.02 * anchors.weights[:-1] / anchors.weights[:-1].sum()
-    defensive = anchors.weights[-1]
+    kept = known.sum() * (0.98 * kept + 0.02 * known / known.sum())
     return dataclasses.replace(
         present,
-        weights=np.append((1 - defensive) * kept, defensive),
+        weights=np.append(kept, anchors.weights[-WIDE:]),
         means=means,
         scales=scales,
     )

@@ -13,10 +13,9 @@ from bayescape.landscape.barriers import merges, relaxation_time
 from bayescape.landscape.record import Landscape
 from bayescape.sample.adapt import Pilot, fit
 from bayescape.sample.importance import Weighted, khat_limit
-from bayescape.sample.superposition import Superposition, harmonic_superposition
-from bayescape.targets.target import Target
+from bayescape.sample.superposition import Superposition, harmonic_superposition, target_of
 
-__all__ = ["METHODS", "Decision", "decide", "target_of"]
+__all__ = ["METHODS", "Decision", "decide"]
 
 METHODS = ("superposition", "hmc", "jumps")
 COVERAGE_NEEDED = 0.9  # below it, what the map lacks may hold as much as a small basin
@@ -166,15 +165,6 @@ def decide(landscape: Landscape, ess: int = 1000, *, seed: int = 0, chains: int 
         pilot=pilot,
         evaluations=counted.evaluations,
     )
-
-
-def target_of(landscape: Landscape) -> Target:
-    """The landscape's target, or an error that says how to attach one."""
-    if landscape.target is None:
-        raise ValueError(
-            "`landscape` has no target to evaluate: load it with load_landscape(path, target)"
-        )
-    return landscape.target
 
 
 def _predict_superposition(weighted: Weighted, ess: int) -> _Prediction:

@@ -25,11 +25,10 @@ from bayescape.sample.decision import (
     TUNE,
     Decision,
     decide,
-    target_of,
 )
 from bayescape.sample.importance import Weighted, resample, weigh
 from bayescape.sample.result import posterior_tree, versions
-from bayescape.sample.superposition import harmonic_superposition
+from bayescape.sample.superposition import harmonic_superposition, target_of
 
 __all__ = ["sample"]
 

@@ -11,9 +11,9 @@ from scipy.special import gammaln, logsumexp
 
 from bayescape.landscape.harmonic import occupation
 from bayescape.landscape.record import Landscape
-from bayescape.targets.target import bounds_of
+from bayescape.targets.target import Target, bounds_of
 
-__all__ = ["Superposition", "harmonic_superposition"]
+__all__ = ["WIDE", "Superposition", "harmonic_superposition", "target_of"]
 
 Array = NDArray[np.float64]
 
@@ -21,6 +21,9 @@ DEGREES = (
     3.0  # the fewest whole degrees of freedom with a finite covariance: the heaviest tails, for
 )
 # what lies outside the mixture's reach is what goes wrong in silence
+WIDE = 2  # components at a mixture's end that guard against what the others miss
+GUARD = 0.05  # weight of each of these
+STARTS = 512  # points that tell where a target's starts lie
 BLOCK = 8192  # points at once in log_prob: bounds the memory at BLOCK * K * d numbers
 
 
@@ -39,7 +42,7 @@ class Superposition:
         ``degrees / (degrees - 2)`` times its scale matrix.
     basins
         Shape ``(K,)``: the minimum that a component was placed for, by position; -1 for one that
-        belongs to none (a bridge at a transition state, the defensive component).
+        belongs to none (a bridge at a transition state, a guard).
     degrees
         Degrees of freedom, above 2, shared by all components.
     """
@@ -98,15 +101,21 @@ class Superposition:
         return self.means[which] + np.einsum("bij,bj->bi", factors, normal) / shrink[:, None]
 
     def within_covariance(self) -> Array:
-        """Average covariance of the components about their own means, ``(d, d)``."""
-        factor = self.degrees / (self.degrees - 2)
-        return factor * np.einsum("k,kij->ij", self.weights, self.scales)
+        """Average covariance within the basins, ``(d, d)``: of the components that belong to one."""
+        of_basin = self.basins >= 0
+        share = self.weights[of_basin] / self.weights[of_basin].sum()
+        return self._factor * np.einsum("k,kij->ij", share, self.scales[of_basin])
 
     def covariance(self) -> Array:
         """Covariance of the whole mixture, ``(d, d)``."""
         centred = self.means - self.weights @ self.means
         between = np.einsum("k,ki,kj->ij", self.weights, centred, centred)
-        return self.within_covariance() + between
+        return between + self._factor * np.einsum("k,kij->ij", self.weights, self.scales)
+
+    @property
+    def _factor(self) -> float:
+        """Covariance of a component over its scale matrix."""
+        return self.degrees / (self.degrees - 2)
 
     def __repr__(self) -> str:
         count, d = self.means.shape
@@ -127,18 +136,20 @@ def harmonic_superposition(landscape: Landscape) -> Superposition:
 
     Every minimum has two components centred on it, one as wide as its Hessian says and one twice as
     wide, since basins are wider than their bottoms; every transition state has a bridging
-    component; and one defensive component four times as wide as the whole covers what the
-    quadratic pictures miss. Weights are the harmonic ones, for a fitted mixture to improve on.
+    component. The last two guard against what the quadratic pictures miss: one as wide as the
+    target's own starts, which carries flat directions as far as the prior or the walls do, and one
+    four times as wide as the minima and their basins together. Weights are the harmonic ones, for a
+    fitted mixture to improve on.
 
     Parameters
     ----------
     landscape
-        A map with at least one minimum.
+        A map with its target and at least one minimum.
 
     Returns
     -------
     Superposition
-        ``2 M + S + 1`` components.
+        ``2 M + S + 2`` components.
 
     References
     ----------
@@ -149,7 +160,10 @@ def harmonic_superposition(landscape: Landscape) -> Superposition:
     minima, states = landscape.minima, landscape.transition_states
     if minima.sizes["minimum"] == 0:
         raise ValueError("`landscape` has no minimum, so there is nothing to superpose")
-    ceiling = _variance_ceiling(landscape)
+    target = target_of(landscape)
+    starts = target.starts(STARTS, np.random.default_rng(0))
+    spread = np.atleast_2d(np.cov(starts.T)) + 1e-12 * np.eye(starts.shape[1])
+    ceiling = _variance_ceiling(target)
     centres = minima["theta"].values
     bottoms = _inverse(minima["hessian"].values, ceiling)
     occupied = occupation(minima["energy"].values, minima["hessian"].values)
@@ -167,23 +181,31 @@ def harmonic_superposition(landscape: Landscape) -> Superposition:
     middle = occupied @ centres
     pooled = pooled + np.einsum("m,mi,mj->ij", occupied, centres - middle, centres - middle)
     by_basin = 0.9 * occupied + 0.1 / len(occupied)  # no basin of the map starts with nothing
-    weights = np.concatenate([0.65 * by_basin, 0.3 * by_basin, bridge_weight, [0.05]])
+    body = np.concatenate([0.65 * by_basin, 0.35 * by_basin, bridge_weight])
+    body *= (1 - WIDE * GUARD) / body.sum()
+    wide_means, wide_scales = [starts.mean(axis=0), middle], [spread, 4 * pooled]
     known = np.arange(len(centres))
-    elsewhere = np.full(len(bridges) + 1, -1)
+    elsewhere = np.full(len(bridges) + WIDE, -1)
     return Superposition(
-        weights=weights / weights.sum(),
-        means=np.concatenate([centres, centres, states["theta"].values, middle[None]]),
-        scales=np.concatenate([bottoms, 4 * bottoms, bridges, 4 * pooled[None]]),
+        weights=np.append(body, np.full(WIDE, GUARD)),
+        means=np.concatenate([centres, centres, states["theta"].values, wide_means]),
+        scales=np.concatenate([bottoms, 4 * bottoms, bridges, wide_scales]),
         basins=np.concatenate([known, known, elsewhere]),
     )
 
 
-def _variance_ceiling(landscape: Landscape) -> Array:
-    """Largest standard deviation that makes sense by coordinate: half the width between walls."""
-    d = len(landscape.names)
+def target_of(landscape: Landscape) -> Target:
+    """The landscape's target, or an error that says how to attach one."""
     if landscape.target is None:
-        return np.full(d, np.inf)
-    low, high = bounds_of(landscape.target)
+        raise ValueError(
+            "`landscape` has no target to evaluate: load it with load_landscape(path, target)"
+        )
+    return landscape.target
+
+
+def _variance_ceiling(target: Target) -> Array:
+    """Largest standard deviation that makes sense by coordinate: half the width between walls."""
+    low, high = bounds_of(target)
     return 0.5 * (high - low)
 
 

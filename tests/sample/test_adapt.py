@@ -25,6 +25,9 @@ class Banana:
     def hessian(self, theta):
         return np.tile(np.diag([0.25, 4.0]), (len(theta), 1, 1))
 
+    def starts(self, count, rng):
+        return rng.normal(0.0, 4.0, size=(count, 2))
+
 
 def judged(target, superposition, seed):
     """The mixture by points that it has not seen."""

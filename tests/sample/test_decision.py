@@ -46,6 +46,9 @@ def test_a_superposition_with_a_heavy_tail_is_not_chosen():
         def hessian(self, theta):
             return np.tile(np.eye(8), (len(theta), 1, 1))
 
+        def starts(self, count, rng):
+            return rng.normal(0.0, 4.0, size=(count, 8))
+
     decision = decide(map_of(Shell()))
     assert decision.method != "superposition"
     assert not decision.costs.loc["superposition", "valid"]

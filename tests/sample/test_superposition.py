@@ -6,7 +6,7 @@ from scipy import stats
 
 from bayescape.evaluations import Evaluations
 from bayescape.landscape.record import Landscape
-from bayescape.sample.superposition import Superposition, harmonic_superposition
+from bayescape.sample.superposition import GUARD, WIDE, Superposition, harmonic_superposition
 
 
 @pytest.fixture
@@ -48,12 +48,14 @@ def test_draws_have_the_mixture_s_moments(mixture):
             return parts @ mixture.weights
 
         assert stats.kstest(along, cdf).pvalue > 1e-3
-    np.testing.assert_allclose(
-        mixture.within_covariance(), 3 * np.einsum("k,kij->ij", mixture.weights, mixture.scales)
-    )
-    between = covariance - mixture.within_covariance()
+    within = 3 * np.einsum("k,kij->ij", mixture.weights, mixture.scales)
     centred = mixture.means - mixture.weights @ mixture.means
-    np.testing.assert_allclose(between, (mixture.weights[:, None] * centred).T @ centred)
+    np.testing.assert_allclose(
+        covariance - within, (mixture.weights[:, None] * centred).T @ centred
+    )
+    # What belongs to no basin says nothing of the basins' widths.
+    of_basins = 3 * (0.5 * mixture.scales[0] + 0.3 * mixture.scales[1]) / 0.8
+    np.testing.assert_allclose(mixture.within_covariance(), of_basins)
 
 
 def test_draws_follow_log_prob(mixture):
@@ -85,7 +87,26 @@ def test_repr_says_what_it_is(mixture):
     assert "elsewhere: 0.200" in text
 
 
-def a_map(minima, hessians, states=(), state_hessians=(), joins=(), target=None):
+class Open:
+    """A target as far as a map needs one: starts ten wide about (3, 0), and no walls."""
+
+    names = ("x0", "x1")
+
+    def starts(self, count, rng):
+        return rng.normal([3.0, 0.0], 10.0, size=(count, 2))
+
+
+class Walled(Open):
+    bounds = np.array([[-1.0, -2.0], [1.0, 2.0]])
+
+    def starts(self, count, rng):
+        return rng.uniform(*self.bounds, size=(count, 2))
+
+
+OPEN = Open()
+
+
+def a_map(minima, hessians, states=(), state_hessians=(), joins=(), target=OPEN):
     d = np.shape(minima)[1]
     return Landscape.from_arrays(
         names=[f"x{i}" for i in range(d)],
@@ -113,18 +134,23 @@ def test_first_guess_is_proper_and_covers_every_basin():
     )
     first = harmonic_superposition(landscape)
     assert first.weights.sum() == pytest.approx(1.0, rel=1e-12)
-    assert len(first.weights) == 2 * 2 + 1 + 1
+    assert len(first.weights) == 2 * 2 + 1 + WIDE
     assert all(first.weights[first.basins == m].sum() > 0.03 for m in (0, 1))
     np.testing.assert_allclose(first.scales[0], np.diag([1.0, 0.25]))
     # A nearly flat unstable mode does not make an endless bridge: half the way to a minimum.
     np.testing.assert_allclose(first.scales[4], np.diag([1.25**2, 0.5]))
 
 
-def test_first_guess_is_no_wider_than_the_walls():
-    class Walled:
-        names = ("x0", "x1")
-        bounds = np.array([[-1.0, -2.0], [1.0, 2.0]])
+def test_first_guess_reaches_as_far_as_the_starts():
+    """A flat direction, or a tail of the prior, is met however narrow the known basins are."""
+    first = harmonic_superposition(a_map([[0.0, 0.0]], [np.diag([1e4, 1e4])]))
+    np.testing.assert_allclose(first.means[-WIDE], [3.0, 0.0], atol=2)
+    np.testing.assert_allclose(np.sqrt(np.diag(first.scales[-WIDE])), 10.0, rtol=0.2)
+    assert (first.weights[-WIDE:] == GUARD).all()
+    assert (first.basins[-WIDE:] == -1).all()
 
+
+def test_first_guess_is_no_wider_than_the_walls():
     landscape = a_map([[0.0, 0.0]], [np.diag([1e-9, 9.0])], target=Walled())
     first = harmonic_superposition(landscape)
     assert first.scales[0][0, 0] <= 1.0
@@ -134,3 +160,8 @@ def test_first_guess_is_no_wider_than_the_walls():
 def test_a_map_without_minima_cannot_be_superposed():
     with pytest.raises(ValueError, match="no minimum"):
         harmonic_superposition(a_map(np.empty((0, 2)), np.empty((0, 2, 2))))
+
+
+def test_a_map_without_its_target_cannot_be_superposed():
+    with pytest.raises(ValueError, match="no target"):
+        harmonic_superposition(a_map([[0.0, 0.0]], [np.eye(2)], target=None))
