@@ -3,6 +3,7 @@
 Nothing but the public names; see the documentation's reference for what each is.
 """
 
+from bayescape import kernels
 from bayescape.explore import explore
 from bayescape.landscape.record import Landscape, load_landscape
 from bayescape.landscape.thermodynamics import thermodynamics
@@ -31,6 +32,7 @@ __all__ = [
     "decide",
     "ensemble_weights",
     "explore",
+    "kernels",
     "load_landscape",
     "plot_comparison",
     "plot_disconnectivity",

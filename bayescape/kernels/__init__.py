@@ -1,5 +1,16 @@
-"""Covariance functions."""
+"""Covariance functions: the Matern correlation of any order, compiled and as a GPyTorch kernel."""
 
-from bayescape.kernels.stationary import Stationary, stationary
+from typing import Any
 
-__all__ = ["Stationary", "stationary"]
+from bayescape.kernels.correlation import Correlation, correlation
+
+__all__ = ["Correlation", "MaternKernel", "correlation"]
+
+
+def __getattr__(name: str) -> Any:
+    # Importing GPyTorch takes longer than all the rest of this room.
+    if name == "MaternKernel":
+        from bayescape.kernels.matern_kernel import MaternKernel
+
+        return MaternKernel
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -101,7 +101,7 @@ class Superposition:
         return self.means[which] + np.einsum("bij,bj->bi", factors, normal) / shrink[:, None]
 
     def within_covariance(self) -> Array:
-        """Average covariance within the basins, ``(d, d)``: of the components that belong to one."""
+        """Average covariance within the basins, ``(d, d)``: of components that belong to one."""
         of_basin = self.basins >= 0
         share = self.weights[of_basin] / self.weights[of_basin].sum()
         return self._factor * np.einsum("k,kij->ij", share, self.scales[of_basin])

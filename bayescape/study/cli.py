@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bayescape import __version__
+from bayescape.kernels.correlation import LARGEST_NU, SMALLEST_NU
 from bayescape.study.data import DataError, Table, read_table
 from bayescape.study.demo import nile, nile_held_out, nile_settings
 from bayescape.study.output import check_folder
@@ -140,7 +141,10 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument("--no-test", action="store_true", help="make no comparison")
     study.add_argument("--kernel", choices=("matern", "rbf"), default="matern")
     study.add_argument(
-        "--nu", type=float, choices=(0.5, 1.5, 2.5), default=2.5, help="order of the Matern kernel"
+        "--nu",
+        type=_order,
+        default=2.5,
+        help="order of the Matern kernel: a number from 0.2 to 50, or 'free' to infer it",
     )
     study.add_argument("--mean", choices=("zero", "constant"), default="zero")
     study.add_argument(
@@ -176,6 +180,17 @@ def _common(command: argparse.ArgumentParser) -> None:
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
+
+
+def _order(text: str) -> float | str:
+    if text == "free":
+        return text
+    order = float(text)
+    if not SMALLEST_NU <= order <= LARGEST_NU:
+        raise argparse.ArgumentTypeError(
+            f"must be from {SMALLEST_NU} to {LARGEST_NU:g}, or 'free', got {text}"
+        )
+    return order
 
 
 def _positive(text: str) -> int:

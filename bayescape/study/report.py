@@ -121,7 +121,8 @@ def _data_sentences(study: Study) -> list[str]:
 
 def _model_sentences(study: Study) -> list[str]:
     settings = study.settings
-    kernel = "RBF" if settings.kernel == "rbf" else f"Matérn, nu = {settings.nu:g}"
+    order = "inferred" if settings.nu == "free" else f"= {settings.nu:g}"
+    kernel = "RBF" if settings.kernel == "rbf" else f"Matérn, nu {order}"
     scales = "one lengthscale per input" if settings.ard else "one lengthscale for all inputs"
     return [
         f"An exact Gaussian process with a {kernel} kernel, {scales} and a {settings.mean} mean; "

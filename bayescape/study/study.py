@@ -51,7 +51,7 @@ class Settings:
     """
 
     kernel: Literal["matern", "rbf"] = "matern"
-    nu: float = 2.5
+    nu: float | str = 2.5
     ard: bool = True
     mean: Literal["zero", "constant"] = "zero"
     priors: Literal["default"] | Mapping[str, Any] = "default"

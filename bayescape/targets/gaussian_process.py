@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch.distributions import Distribution
 
-from bayescape.kernels.stationary import stationary
+from bayescape.kernels.correlation import FREE, LARGEST_NU, SMALLEST_NU, correlation
 from bayescape.targets.marginal_likelihood import MarginalLikelihood
 from bayescape.targets.priors import (
     CoordinatePrior,
+    JointPrior,
     default_priors,
     describe,
     in_double_precision,
@@ -31,6 +32,7 @@ DEFAULT_BOUNDS = {
     "lengthscale": (1e-2, 1e2),
     "outputscale": (1e-2, 1e2),
     "noise": (1e-6, 1e1),
+    "nu": (SMALLEST_NU, LARGEST_NU),
     "mean": (-10.0, 10.0),
 }
 LOWEST, HIGHEST = -18.0, 18.0  # coordinates between which starts are looked for without bounds
@@ -41,9 +43,9 @@ class GaussianProcess:
     """The posterior over the hyperparameters of exact Gaussian-process regression.
 
     Coordinates are the logarithms of ``lengthscale`` (one per input, or one), ``outputscale`` and
-    ``noise`` (both variances), and the ``mean`` itself if there is one. The energy is the negative
-    log of marginal likelihood times prior, Jacobian included, in nats. The covariance is
-    ``outputscale (R + jitter I) + noise I``.
+    ``noise`` (both variances), of ``nu`` if it is free, and the ``mean`` itself if there is one.
+    The energy is the negative log of marginal likelihood times prior, Jacobian included, in nats.
+    The covariance is ``outputscale (R + jitter I) + noise I``.
 
     Parameters
     ----------
@@ -54,7 +56,8 @@ class GaussianProcess:
     kernel
         ``"matern"`` or ``"rbf"``.
     nu
-        Order of the Matern kernel: 0.5, 1.5 or 2.5.
+        Order of the Matern kernel: a number from 0.2 to 50, or infinity; or ``"free"`` for one more
+        coordinate, ``log_nu``, within these walls.
     ard
         Whether every input has a lengthscale of its own.
     mean
@@ -71,7 +74,8 @@ class GaussianProcess:
     standardise
         Whether inputs and output are brought to zero mean and unit variance first.
     jitter
-        Relative to the outputscale; added to the covariance's diagonal.
+        Relative to the outputscale; added to the covariance's diagonal. It is never raised where a
+        factorisation fails: the energy is ``+inf`` there, and `failures` counts how often.
     input_names, output_name
         Labels for pictures and files.
 
@@ -92,7 +96,7 @@ class GaussianProcess:
         y: ArrayLike,
         *,
         kernel: str = "matern",
-        nu: float = 2.5,
+        nu: float | str = 2.5,
         ard: bool = True,
         mean: str = "zero",
         priors: str | Mapping[str, Distribution] | None = "default",
@@ -115,7 +119,7 @@ class GaussianProcess:
         self.input_names = tuple(input_names) if input_names is not None else None
         self.output_name = output_name
         self.likelihood = MarginalLikelihood(
-            stationary(kernel, nu),
+            correlation(kernel, nu),
             self.X,
             self.y,
             ard=ard,
@@ -125,11 +129,23 @@ class GaussianProcess:
         lengths = p if ard else 1
         self._slices = {"lengthscale": slice(0, lengths)} | {
             name: slice(lengths + i, lengths + i + 1)
-            for i, name in enumerate(["outputscale", "noise"] + ["mean"] * (mean == "constant"))
+            for i, name in enumerate(
+                ["outputscale", "noise"]
+                + ["nu"] * (self.likelihood.correlation.kind == FREE)
+                + ["mean"] * (mean == "constant")
+            )
         }
         self.names = self._coordinate_names(lengths)
         self._priors = self._resolve_priors(priors, p)
+        self._joint_prior = JointPrior(
+            [(self._slices[name], prior) for name, prior in self._priors.items()], len(self.names)
+        )
         self.bounds = self._resolve_bounds(bounds, priors is None)
+
+    @property
+    def failures(self) -> int:
+        """How often so far a covariance was not positive definite, and the energy ``+inf``."""
+        return self.likelihood.failures
 
     @property
     def X_raw(self) -> Array:
@@ -145,38 +161,39 @@ class GaussianProcess:
         """Negative log of marginal likelihood times prior, ``(B, d) -> (B,)``, nats."""
         theta = np.asarray(theta, dtype=float)
         energies = np.where(self._inside(theta), -self.log_prior(theta), np.inf)
-        for b in np.flatnonzero(np.isfinite(energies)):
-            energies[b] += self.likelihood.energy(theta[b])
+        there = np.isfinite(energies)
+        energies[there] += self.likelihood.energy(theta[there])
         return energies
 
     def energy_and_gradient(self, theta: Array) -> tuple[Array, Array]:
         """Energy and its closed-form gradient, ``(B, d) -> (B,), (B, d)``."""
         theta = np.asarray(theta, dtype=float)
-        log_prior, slope = self._prior_derivatives(theta, 1)
+        log_prior, slope = self._joint_prior.derivatives(theta, 1)
         energies = np.where(self._inside(theta), -log_prior, np.inf)
         gradients = np.full(theta.shape, np.nan)
-        for b in np.flatnonzero(np.isfinite(energies)):
-            value, gradient = self.likelihood.energy_and_gradient(theta[b])
-            energies[b] += value
-            gradients[b] = gradient - slope[b]
-        return energies, gradients
+        there = np.isfinite(energies)
+        values, gradients[there] = self.likelihood.energy_and_gradient(theta[there])
+        energies[there] += values
+        return energies, gradients - slope
 
     def hessian(self, theta: Array) -> Array:
         """Exact second derivatives, ``(B, d) -> (B, d, d)``."""
         theta = np.asarray(theta, dtype=float)
-        log_prior, _, curvature = self._prior_derivatives(theta, 2)
+        log_prior, _, curvature = self._joint_prior.derivatives(theta, 2)
         hessians = np.full((*theta.shape, theta.shape[1]), np.nan)
-        for b in np.flatnonzero(self._inside(theta) & np.isfinite(log_prior)):
-            hessians[b] = self.likelihood.hessian(theta[b]) - np.diag(curvature[b])
+        there = self._inside(theta) & np.isfinite(log_prior)
+        hessians[there] = self.likelihood.hessian(theta[there])
+        diagonal = np.arange(theta.shape[1])
+        hessians[:, diagonal, diagonal] -= curvature
         return hessians
 
     def log_likelihood(self, theta: Array) -> Array:
         """Log marginal likelihood alone, ``(B, d) -> (B,)``, nats, of the data in model units."""
-        return np.array([-self.likelihood.energy(t) for t in np.asarray(theta, dtype=float)])
+        return -self.likelihood.energy(np.asarray(theta, dtype=float))
 
     def log_prior(self, theta: Array) -> Array:
         """Log prior density over the coordinates, Jacobian included, ``(B, d) -> (B,)``."""
-        return self._prior_derivatives(np.asarray(theta, dtype=float), 0)[0]
+        return self._joint_prior.derivatives(np.asarray(theta, dtype=float), 0)[0]
 
     def starts(self, count: int, rng: np.random.Generator) -> Array:
         """Points scattered by the central part of the prior, or evenly between bounds."""
@@ -227,12 +244,12 @@ class GaussianProcess:
         """
         theta = np.asarray(theta, dtype=float)
         inputs = self.data.scale_inputs(validate_inputs(X_new, "X_new", self.X.shape[1]))
-        means, variances = np.empty((2, len(theta), len(inputs)))
-        natural = self.constrain(theta)
-        for b, point in enumerate(theta):
-            means[b], variances[b] = self.likelihood.predict(point, inputs)
-            if noise:
-                variances[b] += natural["noise"][b] + self.jitter * natural["outputscale"][b]
+        means, variances = self.likelihood.predict(theta, inputs)
+        if noise:
+            natural = self.constrain(theta)
+            variances = (
+                variances + (natural["noise"] + self.jitter * natural["outputscale"])[:, None]
+            )
         scale = self.data.y_scale
         return self.data.y_centre + scale * means, scale**2 * variances
 
@@ -252,7 +269,8 @@ class GaussianProcess:
 
     def __repr__(self) -> str:
         n, p = self.X.shape
-        order = f" nu={self.nu:g}" if self.kernel == "matern" else ""
+        order = self.nu if isinstance(self.nu, str) else f"{self.nu:g}"
+        order = f" nu={order}" if self.kernel == "matern" else ""
         priors = ", ".join(
             f"{name} ~ {describe(prior.distribution)}" for name, prior in self._priors.items()
         )
@@ -269,23 +287,12 @@ class GaussianProcess:
             if lengths == 1
             else [f"log_lengthscale[{i}]" for i in range(lengths)]
         )
-        return (*names, "log_outputscale", "log_noise", *(["mean"] * (self.mean == "constant")))
+        rest = [name if name == "mean" else f"log_{name}" for name in list(self._slices)[1:]]
+        return (*names, *rest)
 
     def _inside(self, theta: Array) -> NDArray[np.bool_]:
         low, high = self.bounds
         return ((theta >= low) & (theta <= high)).all(axis=1)
-
-    def _prior_derivatives(self, theta: Array, order: int) -> tuple[Array, ...]:
-        """Log prior ``(B,)``, then its first and second derivatives ``(B, d)`` up to ``order``."""
-        total = np.zeros(len(theta))
-        rest = [np.zeros(theta.shape) for _ in range(order)]
-        for name, prior in self._priors.items():
-            part = self._slices[name]
-            value, *slopes = prior.derivatives(theta[:, part], order)
-            total += np.where(np.isnan(value), -np.inf, value).sum(axis=1)
-            for target, slope in zip(rest, slopes, strict=True):
-                target[:, part] = slope
-        return (total, *rest)
 
     def _resolve_priors(self, priors: Any, p: int) -> dict[str, CoordinatePrior]:
         if priors is None:
@@ -322,6 +329,13 @@ class GaussianProcess:
             bounds or {}
         )
         walls = np.stack([np.full(len(self.names), -np.inf), np.full(len(self.names), np.inf)])
+        if "nu" in self._slices:
+            low, high = given.setdefault("nu", DEFAULT_BOUNDS["nu"])
+            if not SMALLEST_NU <= low < high <= LARGEST_NU:
+                raise ValueError(
+                    f"`bounds['nu']` must be (low, high) within {SMALLEST_NU} and "
+                    f"{LARGEST_NU:g}, got {given['nu']!r}"
+                )
         for name, pair in given.items():
             self._known(name, "bounds")
             try:

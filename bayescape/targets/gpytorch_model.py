@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bayescape.kernels.matern_kernel import MaternKernel
+
 if TYPE_CHECKING:
     from bayescape.targets.gaussian_process import GaussianProcess
 
@@ -16,7 +18,7 @@ __all__ = ["exact_gp"]
 
 
 class ExactGP(gpytorch.models.ExactGP):
-    """Mean, scaled stationary kernel, Gaussian likelihood: nothing of bayescape's own."""
+    """Mean, scaled stationary kernel, Gaussian likelihood."""
 
     def __init__(
         self,
@@ -52,11 +54,14 @@ def exact_gp(target: GaussianProcess, natural: dict[str, NDArray[np.float64]]) -
     """
     X, y = (torch.tensor(a, dtype=torch.float64) for a in (target.X, target.y))
     lengths = target.X.shape[1] if target.ard else None
-    base = (
-        gpytorch.kernels.MaternKernel(nu=target.nu, ard_num_dims=lengths)
-        if target.kernel == "matern"
-        else gpytorch.kernels.RBFKernel(ard_num_dims=lengths)
-    )
+    nu = float(natural.get("nu", target.nu))
+    base: gpytorch.kernels.Kernel
+    if target.kernel == "rbf":
+        base = gpytorch.kernels.RBFKernel(ard_num_dims=lengths)
+    elif nu in (0.5, 1.5, 2.5):
+        base = gpytorch.kernels.MaternKernel(nu=nu, ard_num_dims=lengths)
+    else:
+        base = MaternKernel(nu, ard_num_dims=lengths)
     noise = float(natural["noise"] + target.jitter * natural["outputscale"])
     likelihood = gpytorch.likelihoods.GaussianLikelihood(
         # GPyTorch's own floor of 1e-4 would move small noises.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 from torch.distributions import Distribution, Gamma, LogNormal, Normal
 
-__all__ = ["CoordinatePrior", "default_priors", "describe", "in_double_precision"]
+__all__ = ["CoordinatePrior", "JointPrior", "default_priors", "describe", "in_double_precision"]
 
 Array = NDArray[np.float64]
 
@@ -32,7 +33,9 @@ def default_priors(inputs: int) -> dict[str, Distribution]:
       of unit variance fill a cube ``sqrt 12`` wide, so the location is shifted by its logarithm.
     * ``noise``: ``LogNormal(-4, 1)``, BoTorch's default beside it.
     * ``outputscale``: ``Gamma(2, 0.15)`` (shape, rate), Eriksson & Jankowiak (2021).
-    * ``mean``: ``Normal(0, 1)``, as there.
+    * ``nu``, if it is free: ``LogNormal(log 2.5, 1)``, ours: the order in general use, give or take
+      a factor of e.
+    * ``mean``: ``Normal(0, 1)``, as for the outputscale.
 
     Parameters
     ----------
@@ -54,8 +57,37 @@ def default_priors(inputs: int) -> dict[str, Distribution]:
         "lengthscale": LogNormal(number(location), number(np.sqrt(3))),
         "outputscale": Gamma(number(2.0), number(0.15)),
         "noise": LogNormal(number(-4.0), number(1.0)),
+        "nu": LogNormal(number(np.log(2.5)), number(1.0)),
         "mean": Normal(number(0.0), number(1.0)),
     }
+
+
+class ClosedForm(NamedTuple):
+    """Densities ``constant + slope t - rate exp(t) - precision (t - centre)^2 / 2`` of coordinates.
+
+    Normal and gamma densities are such, over the quantity itself and over its logarithm.
+    """
+
+    constant: Array
+    centre: Array
+    precision: Array
+    slope: Array
+    rate: Array
+
+    def derivatives(self, t: Array, order: int) -> tuple[Array, ...]:
+        """Value and derivatives up to ``order``, each of the shape of ``t``."""
+        away = t - self.centre
+        pull = self.precision * away
+        value = self.constant + self.slope * t - 0.5 * pull * away
+        weight: Array | float = 0.0
+        if self.rate.any():
+            # At 709 the density is zero already, and the exponential still finite.
+            weight = self.rate * np.exp(np.minimum(t, 709.0))
+            value = value - weight
+        if order == 0:
+            return (value,)
+        first = self.slope - weight - pull
+        return (value, first, np.zeros(t.shape) - self.precision - weight)[: order + 1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,24 +111,22 @@ class CoordinatePrior:
 
     def derivatives(self, t: Array, order: int = 2) -> tuple[Array, ...]:
         """Log density of each coordinate and its derivatives up to ``order``, each ``(B, k)``."""
-        closed = self._closed_form(t)
-        return closed[: order + 1] if closed is not None else self._by_autograd(t, order)
+        closed = self.closed_form()
+        return closed.derivatives(t, order) if closed is not None else self._by_autograd(t, order)
 
-    def _closed_form(self, t: Array) -> tuple[Array, Array, Array] | None:
+    def closed_form(self) -> ClosedForm | None:
+        """The density as numbers, if it is one of the common ones."""
         d = self.distribution
         if (isinstance(d, LogNormal) and self.logarithmic) or (
             isinstance(d, Normal) and not self.logarithmic
         ):
             loc, scale = _numbers(d.loc), _numbers(d.scale)
-            away = (t - loc) / scale
-            value = -0.5 * away**2 - np.log(scale) - 0.5 * np.log(2 * np.pi)
-            return value, -away / scale, np.broadcast_to(-1 / scale**2, t.shape)
+            constant = -np.log(scale) - 0.5 * np.log(2 * np.pi)
+            return ClosedForm(constant, loc, 1 / scale**2, 0.0 * loc, 0.0 * loc)
         if isinstance(d, Gamma) and self.logarithmic:
             shape, rate = _numbers(d.concentration), _numbers(d.rate)
-            with np.errstate(over="ignore"):
-                weight = rate * np.exp(t)
-            value = shape * (t + np.log(rate)) - weight - gammaln(shape)
-            return value, shape - weight, -weight
+            constant = shape * np.log(rate) - gammaln(shape)
+            return ClosedForm(constant, 0.0 * shape, 0.0 * shape, shape, rate)
         return None
 
     def _by_autograd(self, t: Array, order: int) -> tuple[Array, ...]:
@@ -124,6 +154,45 @@ class CoordinatePrior:
             )
             found.append(current.detach().numpy())
         return tuple(np.asarray(f, dtype=float) for f in found)
+
+
+class JointPrior:
+    """Independent priors of all coordinates of a target at once.
+
+    Parameters
+    ----------
+    priors
+        For ranges of coordinates; a coordinate without one is flat.
+    d
+        Number of coordinates.
+    """
+
+    def __init__(self, priors: Sequence[tuple[slice, CoordinatePrior]], d: int) -> None:
+        joined = np.zeros((5, d))
+        self.others = []
+        for part, prior in priors:
+            closed = prior.closed_form()
+            if closed is None:
+                self.others.append((part, prior))
+            else:
+                for row, numbers in zip(joined, closed, strict=True):
+                    row[part] = numbers
+        self.closed = ClosedForm(*joined)
+
+    def derivatives(self, theta: Array, order: int) -> tuple[Array, ...]:
+        """Log density ``(B,)``, then its first and second derivatives ``(B, d)`` up to ``order``.
+
+        The density is ``-inf`` outside the support.
+        """
+        value, *rest = self.closed.derivatives(theta, order)
+        total = value.sum(axis=1)
+        for part, prior in self.others:
+            more, *slopes = prior.derivatives(theta[:, part], order)
+            total += more.sum(axis=1)
+            for target, slope in zip(rest, slopes, strict=True):
+                target[:, part] = slope
+        total[np.isnan(total)] = -np.inf
+        return (total, *rest)
 
 
 def in_double_precision(distribution: Distribution) -> Distribution:

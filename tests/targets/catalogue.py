@@ -80,6 +80,9 @@ KERNELS = {
     "matern12": {"kernel": "matern", "nu": 0.5},
     "matern32": {"kernel": "matern", "nu": 1.5},
     "matern52": {"kernel": "matern", "nu": 2.5},
+    "matern07": {"kernel": "matern", "nu": 0.7},
+    "matern23": {"kernel": "matern", "nu": 2.3},
+    "free": {"kernel": "matern", "nu": "free"},
     "rbf": {"kernel": "rbf"},
 }
 PRIORS = ("default", "bounds", "lognormal", "gpytorch", "autograd", "gamma")
