@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from torch.distributions import Distribution
 
@@ -19,6 +20,7 @@ from bayescape.targets.priors import (
     in_double_precision,
 )
 from bayescape.targets.regression_data import RegressionData, validate_inputs
+from bayescape.targets.torch_likelihood import TorchLikelihood
 
 if TYPE_CHECKING:
     import gpytorch
@@ -78,6 +80,9 @@ class GaussianProcess:
         factorisation fails: the energy is ``+inf`` there, and `failures` counts how often.
     input_names, output_name
         Labels for pictures and files.
+    device
+        ``"cpu"`` for compiled code, or a torch device such as ``"cuda"``, where whole batches are
+        computed at once. Points and results are NumPy arrays in either case.
 
     Raises
     ------
@@ -105,6 +110,7 @@ class GaussianProcess:
         jitter: float = 1e-6,
         input_names: Sequence[str] | None = None,
         output_name: str | None = None,
+        device: str = "cpu",
     ) -> None:
         self.data = RegressionData.of(X, y, standardise)
         self.X, self.y = self.data.X, self.data.y
@@ -118,13 +124,13 @@ class GaussianProcess:
         self.kernel, self.nu, self.ard, self.mean, self.jitter = kernel, nu, ard, mean, jitter
         self.input_names = tuple(input_names) if input_names is not None else None
         self.output_name = output_name
-        self.likelihood = MarginalLikelihood(
-            correlation(kernel, nu),
-            self.X,
-            self.y,
-            ard=ard,
-            mean=mean == "constant",
-            jitter=float(jitter),
+        self.device = _available(device)
+        form: dict[str, Any] = {"ard": ard, "mean": mean == "constant", "jitter": float(jitter)}
+        chosen = correlation(kernel, nu)
+        self.likelihood: MarginalLikelihood | TorchLikelihood = (
+            MarginalLikelihood(chosen, self.X, self.y, **form)
+            if device == "cpu"
+            else TorchLikelihood(chosen, self.X, self.y, **form, device=device)
         )
         lengths = p if ard else 1
         self._slices = {"lengthscale": slice(0, lengths)} | {
@@ -363,3 +369,15 @@ class GaussianProcess:
             raise ValueError(
                 f"`{argument}` names {name!r}, but the hyperparameters are {tuple(self._slices)}"
             )
+
+
+def _available(device: str) -> str:
+    """The device, if torch can compute on it in double precision."""
+    try:
+        torch.ones(1, dtype=torch.float64, device=device)
+    except (AssertionError, RuntimeError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"`device` must be 'cpu' or a device that torch has, got {device!r}: {reason}"
+        ) from error
+    return device

@@ -78,7 +78,8 @@ class ClosedForm(NamedTuple):
         """Value and derivatives up to ``order``, each of the shape of ``t``."""
         away = t - self.centre
         pull = self.precision * away
-        value = self.constant + self.slope * t - 0.5 * pull * away
+        with np.errstate(over="ignore"):
+            value = self.constant + self.slope * t - 0.5 * pull * away
         weight: Array | float = 0.0
         if self.rate.any():
             # At 709 the density is zero already, and the exponential still finite.

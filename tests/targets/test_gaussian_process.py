@@ -292,6 +292,8 @@ GOOD = data()
         (GOOD[0] * 1e200, GOOD[1], {}, "`X` must not exceed"),
         (*GOOD, {"kernel": "cubic"}, "`kernel` must be"),
         (*GOOD, {"nu": 51.0}, "`nu` must be a number"),
+        (*GOOD, {"nu": "free", "bounds": {"nu": (0.1, 3.0)}}, "must be .low, high. within 0.2 and"),
+        (*GOOD, {"device": "abacus"}, "`device` must be 'cpu' or"),
         (*GOOD, {"mean": "linear"}, "`mean` must be"),
         (*GOOD, {"jitter": -1.0}, "`jitter` must be"),
         (*GOOD, {"priors": "flat"}, "`priors` must be"),
