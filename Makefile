@@ -16,7 +16,11 @@ DEVELOPMENT := $(VENV)/.development
 
 # Small matrices: the tests run in two processes, each of which is faster on one thread.
 WORKERS ?= 2
-PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python -m pytest -n $(WORKERS)
+# Numba looks at a function's own file only to tell whether what it kept is stale, not at what the
+# function calls: a folder for every state of the sources.
+SOURCES := $(wildcard bayescape/kernels/*.py bayescape/targets/*.py)
+FRESH := NUMBA_CACHE_DIR=$(CURDIR)/.numba/$(firstword $(shell cat $(SOURCES) | cksum))
+PYTEST := $(FRESH) OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python -m pytest -n $(WORKERS)
 
 .PHONY: demo test test-slow lint types bench docs notebook picture wheel clean help
 
@@ -41,7 +45,7 @@ types: $(DEVELOPMENT)  ## mypy over the package
 	$(BIN)/python -m mypy
 
 bench: $(DEVELOPMENT)  ## The benchmarks, one after another
-	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(FRESH) $(BIN)/python $$script; done
 
 docs: $(DEVELOPMENT)  ## The site, in docs/_build/html; its examples run, warnings are errors
 	$(BIN)/python -m sphinx -b html -W --keep-going -n docs docs/_build/html
@@ -59,7 +63,7 @@ wheel: $(DEVELOPMENT)  ## Build the wheel and check what is in it
 
 clean:  ## Remove everything that make made
 	rm -rf $(VENV) build dist demo-report docs/_build docs/generated docs/jupyter_execute
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .numba benchmarks/results
 
 $(BIN)/python:
 	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) was not found: set PYTHON to a Python 3.11 or newer"; exit 1; }

@@ -1,0 +1,66 @@
+"""Mean and variance of a Gaussian process at new inputs, in compiled code.
+
+Rasmussen & Williams, *Gaussian Processes for Machine Learning*, MIT Press (2006), equations 2.25
+and 2.26.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from bayescape.kernels.correlation import correlate
+from bayescape.kernels.lapack import factorise, solve
+from bayescape.targets.covariance import (
+    Problem,
+    covariance,
+    order_and_table,
+    residual_of,
+    scale_inputs,
+)
+
+__all__ = ["predictions_at"]
+
+Array = NDArray[np.float64]
+
+PAIRS = 65536  # pairs of new and old rows at once: bounds the memory
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def predictions_at(
+    problem: Problem, theta: Array, constants: Array, means: Array, variances: Array, X_new: Array
+) -> None:
+    """Means and variances ``(B, m)`` at inputs ``(p, m)``; NaN where there is no covariance."""
+    n, m, lengths = len(problem.y), X_new.shape[1], len(problem.X) if problem.ard else 1
+    z, K = np.empty(problem.X.shape), np.empty((n, n))
+    new, fields = np.empty(X_new.shape), np.empty((2, n * (n - 1) // 2))
+    block = max(1, PAIRS // n)
+    q, cross = np.empty(block * n), np.empty((1, block * n))
+    for b in range(len(theta)):
+        means[b], variances[b] = np.nan, np.nan
+        nu = covariance(problem, theta[b], constants[b], z, fields, K)
+        if not factorise(problem.address, K):
+            continue
+        scale = math.exp(theta[b, lengths])
+        alpha = residual_of(problem, theta[b])
+        solve(problem.address, K, alpha, False)
+        solve(problem.address, K, alpha, True)
+        scale_inputs(problem, theta[b], X_new, new)
+        for begin in range(0, m, block):
+            count = min(block, m - begin)
+            here = q[: count * n]
+            for i in range(count):
+                row = here[i * n : (i + 1) * n]
+                row[:] = 0.0
+                for k in range(len(z)):
+                    row += (z[k] - new[k, begin + i]) ** 2
+            _, first, table = order_and_table(problem, theta[b], constants[b], here, len(cross))
+            correlate(problem.correlation.kind, nu, first, table, here, cross)
+            for i in range(count):
+                row = scale * cross[0, i * n : (i + 1) * n]
+                means[b, begin + i] = row @ alpha + (theta[b, -1] if problem.mean else 0.0)
+                solve(problem.address, K, row, False)
+                variances[b, begin + i] = max(scale - float(row @ row), 0.0)
