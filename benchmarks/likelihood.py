@@ -37,8 +37,8 @@ from bayescape.kernels import correlation
 from bayescape.kernels.correlation import correlate
 from bayescape.kernels.lapack import factorise, invert, routines, solve
 from bayescape.kernels.threads import run_in_chunks
+from bayescape.targets.covariance import Space, distances
 from bayescape.targets.covariance import covariance as build
-from bayescape.targets.covariance import distances
 from bayescape.targets.first_order import contract
 from bayescape.targets.marginal_likelihood import LARGE, MarginalLikelihood
 
@@ -248,7 +248,7 @@ def profile(n):
     fields = np.empty((3, n * (n - 1) // 2))
     kernel = problem.correlation
     theta, constants = POINT, np.zeros(3)
-    build(problem, theta, constants, z, fields, K)
+    build(problem, theta, constants, z, Space(K, fields), 2)
     covariance = K.copy()
     factor = covariance.copy()
     factorise(routines(), factor)

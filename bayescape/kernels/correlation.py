@@ -182,15 +182,17 @@ def correlate(kind: int, nu: float, first: int, table: Array, q: Array, out: Arr
     q
         Squared scaled distances, ``(m,)``.
     out
-        Shape ``(rows, m)``, overwritten: as many functions as it has rows.
+        Shape ``(rows, m)``, overwritten: as many functions as it has rows. One of them may be ``q``
+        itself.
     """
     rows = len(out)
-    s, decay = np.empty(BLOCK), np.empty(BLOCK)
+    here, s, decay = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     piece = np.empty(BLOCK, dtype=np.int64)
     shift, last = index_shift(nu), table.shape[1] - 1
     for begin in range(0, len(q), BLOCK):
         m = min(BLOCK, len(q) - begin)
-        here = q[begin : begin + m]
+        for i in range(m):
+            here[i] = q[begin + i]
         if kind == GAUSSIAN:
             for row in range(rows):
                 total = out[row, begin : begin + m]

@@ -179,13 +179,14 @@ def _superposition_draws(
     rank = np.argsort(np.argsort(np.where(inside, energies, np.inf))) / len(energies)
     picked = resample(weighted.weights, component + rank, draws, rng)
     stats = {"energy": energies[picked], "log_weight": weighted.log_ratio[picked]}
+    effective = 1 / (1 / draws + 1 / weighted.ess)
     attributes = {
         "log_evidence": weighted.log_evidence,
         "log_evidence_se": weighted.log_evidence_se,
         "pareto_k": weighted.pareto_k,
         "ess": weighted.ess,
+        "effective_draws": effective,
     }
-    effective = 1 / (1 / draws + 1 / weighted.ess)
     found = audit.superposition_warnings(weighted, pilot.weighted, draws)
     return theta[picked], stats, attributes, effective, found
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from bayescape.kernels.correlation import FREE, Correlation, correlate, table_for
 from bayescape.kernels.lapack import Routines
 
-__all__ = ["Problem", "covariance", "distances", "order_and_table", "residual_of", "scale_inputs"]
+__all__ = ["Problem", "Space", "covariance", "distances", "order_and_table", "residual_of"]
+__all__ += ["scale_inputs"]
 
 Array = NDArray[np.float64]
 
@@ -31,6 +32,16 @@ class Problem(NamedTuple):
     jitter: float
     correlation: Correlation
     address: Routines
+
+
+class Space(NamedTuple):
+    """Memory to work in: a matrix, and one row of pairs for each function of the correlation.
+
+    Distances are computed in the last of these rows, where a function may replace them.
+    """
+
+    K: Array
+    fields: Array
 
 
 @numba.njit(cache=True, fastmath={"contract"}, error_model="numpy", nogil=True)
@@ -75,12 +86,14 @@ def order_and_table(
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def covariance(
-    problem: Problem, theta: Array, constants: Array, z: Array, fields: Array, K: Array
+    problem: Problem, theta: Array, constants: Array, z: Array, space: Space, rows: int
 ) -> float:
-    """Fill the upper triangle of ``K``, and ``fields`` with the correlation's functions by pair.
+    """Fill the upper triangle of ``K``, and ``rows`` fields with the correlation's functions.
 
-    The last of the fields are the distances. The order ``nu`` is returned.
+    If there are more fields than rows the last holds the distances still. The order ``nu`` is
+    returned.
     """
+    K, fields = space
     n, lengths = len(problem.y), len(problem.X) if problem.ard else 1
     scale, noise = math.exp(theta[lengths]), math.exp(theta[lengths + 1])
     if problem.correlation.kind == FREE and not 0.1 <= math.exp(theta[lengths + 2]) <= 100:
@@ -89,8 +102,8 @@ def covariance(
     scale_inputs(problem, theta, problem.X, z)
     q = fields[-1]
     distances(z, q)
-    nu, first, table = order_and_table(problem, theta, constants, q, len(fields) - 1)
-    correlate(problem.correlation.kind, nu, first, table, q, fields[:-1])
+    nu, first, table = order_and_table(problem, theta, constants, q, rows)
+    correlate(problem.correlation.kind, nu, first, table, q, fields[:rows])
     begin = 0
     for j in range(n):
         K[j, j] = scale * (1 + problem.jitter) + noise

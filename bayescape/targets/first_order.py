@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bayescape.kernels.correlation import FREE
 from bayescape.kernels.lapack import factorise, invert, solve
-from bayescape.targets.covariance import Problem, covariance, residual_of
+from bayescape.targets.covariance import Problem, Space, covariance, residual_of
 
 __all__ = ["contract", "energies_at", "first_order", "gradients_at", "weighted_sum"]
 
@@ -40,16 +40,16 @@ def _energy_of(problem: Problem, factor: Array, residual: Array) -> float:
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def energies_at(problem: Problem, theta: Array, constants: Array, energies: Array) -> None:
+def energies_at(
+    problem: Problem, theta: Array, constants: Array, space: Space, energies: Array
+) -> None:
     """Energies ``(B,)`` of points ``(B, d)``; ``+inf`` where there is no covariance."""
-    n = len(problem.y)
-    z, K = np.empty(problem.X.shape), np.empty((n, n))
-    fields = np.empty((2, n * (n - 1) // 2))
+    z = np.empty(problem.X.shape)
     for b in range(len(theta)):
-        covariance(problem, theta[b], constants[b], z, fields, K)
+        covariance(problem, theta[b], constants[b], z, space, len(space.fields))
         energies[b] = np.inf
-        if factorise(problem.address, K):
-            energy = _energy_of(problem, K, residual_of(problem, theta[b]))
+        if factorise(problem.address, space.K):
+            energy = _energy_of(problem, space.K, residual_of(problem, theta[b]))
             if np.isfinite(energy):
                 energies[b] = energy
 
@@ -133,16 +133,19 @@ def first_order(
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def gradients_at(
-    problem: Problem, theta: Array, constants: Array, energies: Array, gradients: Array
+    problem: Problem,
+    theta: Array,
+    constants: Array,
+    space: Space,
+    energies: Array,
+    gradients: Array,
 ) -> None:
     """Energies ``(B,)`` and gradients ``(B, d)``; ``+inf`` and NaN where there is no covariance."""
-    n = len(problem.y)
-    rows = 3 if problem.correlation.kind == FREE else 2
-    z, K, by_input = np.empty(problem.X.shape), np.empty((n, n)), np.empty(len(problem.X))
-    fields = np.empty((rows + 1, n * (n - 1) // 2))
+    K, fields = space
+    z, by_input = np.empty(problem.X.shape), np.empty(len(problem.X))
     for b in range(len(theta)):
         energies[b], gradients[b] = np.inf, np.nan
-        nu = covariance(problem, theta[b], constants[b], z, fields, K)
+        nu = covariance(problem, theta[b], constants[b], z, space, len(fields))
         if not factorise(problem.address, K):
             continue
         residual = residual_of(problem, theta[b])

@@ -8,6 +8,7 @@ matrices are computed several at a time, in threads; large ones use BLAS's threa
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from bayescape.kernels.correlation import FREE, Correlation, constants_of
 from bayescape.kernels.lapack import Routines, routines
 from bayescape.kernels.threads import run_in_chunks, threads
-from bayescape.targets.covariance import Problem
+from bayescape.targets.covariance import Problem, Space
 from bayescape.targets.first_order import energies_at, gradients_at
 from bayescape.targets.prediction import predictions_at
 from bayescape.targets.second_order import hessians_at
@@ -64,6 +65,7 @@ class MarginalLikelihood:
             routines(),
         )
         self.correlation = correlation
+        self.free = correlation.kind == FREE
         self.lengths = X.shape[1] if ard else 1
         self.failures = 0
 
@@ -78,21 +80,21 @@ class MarginalLikelihood:
     def energy(self, theta: Array) -> Array:
         """Values, ``(B, d) -> (B,)``, nats."""
         energies = np.empty(len(theta))
-        self._run(energies_at, theta, energies)
+        self._run(energies_at, theta, 1, energies)
         self.failures += int(np.isinf(energies).sum())
         return energies
 
     def energy_and_gradient(self, theta: Array) -> tuple[Array, Array]:
         """Values and gradients, ``(B, d) -> (B,), (B, d)``."""
         energies, gradients = np.empty(len(theta)), np.empty(theta.shape)
-        self._run(gradients_at, theta, energies, gradients)
+        self._run(gradients_at, theta, 3 if self.free else 2, energies, gradients)
         self.failures += int(np.isinf(energies).sum())
         return energies, gradients
 
     def hessian(self, theta: Array) -> Array:
         """Second derivatives, ``(B, d) -> (B, d, d)``."""
         hessians = np.empty((*theta.shape, theta.shape[1]))
-        self._run(hessians_at, theta, hessians)
+        self._run(hessians_at, theta, 6 if self.free else 3, hessians)
         self.failures += int(np.isnan(hessians).any(axis=(1, 2)).sum())
         return hessians
 
@@ -104,24 +106,48 @@ class MarginalLikelihood:
         """
         means, variances = np.empty((2, len(theta), len(X_new)))
         inputs = np.ascontiguousarray(X_new.T)
-        self._run(predictions_at, theta, means, variances, X_new=inputs)
+        self._run(predictions_at, theta, 1, means, variances, X_new=inputs)
         return means, variances
 
     def _run(
-        self, function: Callable[..., None], theta: Array, *outs: Array, **more: Array
+        self,
+        function: Callable[..., None],
+        theta: Array,
+        fields: int,
+        *outs: Array,
+        **more: Array,
     ) -> None:
         """Call compiled code on all points, in threads where that pays."""
         theta = np.ascontiguousarray(theta, dtype=float)
         constants = np.zeros((len(theta), 3))
-        if self.problem.correlation.kind == FREE:
+        if self.free:
             constants = constants_of(np.exp(theta[:, self.lengths + 2]))
 
         def work(part: slice) -> None:
             here = (out[part] for out in outs)
-            function(self.problem, theta[part], constants[part], *here, *more.values())
+            space = _scratch.space(n, fields)
+            function(self.problem, theta[part], constants[part], space, *here, *more.values())
 
         count, n = len(theta), len(self.problem.y)
         if count > 1 and n < LARGE and count * n * n >= WORTHWHILE and threads() > 1:
             run_in_chunks(work, count)
         else:
             work(slice(None))
+
+
+class _Scratch(threading.local):
+    """Memory that every thread keeps between calls: fresh pages cost as much as small matrices."""
+
+    kept: Space | None = None
+
+    def space(self, n: int, fields: int) -> Space:
+        """A matrix of ``n`` rows and that many fields; large ones are not kept."""
+        if self.kept is not None and self.kept.K.shape == (n, n):
+            if len(self.kept.fields) >= fields:
+                return self.kept._replace(fields=self.kept.fields[:fields])
+        space = Space(np.empty((n, n)), np.empty((fields, n * (n - 1) // 2)))
+        self.kept = space if n < LARGE else None
+        return space
+
+
+_scratch = _Scratch()

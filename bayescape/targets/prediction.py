@@ -16,6 +16,7 @@ from bayescape.kernels.correlation import correlate
 from bayescape.kernels.lapack import factorise, solve
 from bayescape.targets.covariance import (
     Problem,
+    Space,
     covariance,
     order_and_table,
     residual_of,
@@ -31,17 +32,22 @@ PAIRS = 65536  # pairs of new and old rows at once: bounds the memory
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def predictions_at(
-    problem: Problem, theta: Array, constants: Array, means: Array, variances: Array, X_new: Array
+    problem: Problem,
+    theta: Array,
+    constants: Array,
+    space: Space,
+    means: Array,
+    variances: Array,
+    X_new: Array,
 ) -> None:
     """Means and variances ``(B, m)`` at inputs ``(p, m)``; NaN where there is no covariance."""
     n, m, lengths = len(problem.y), X_new.shape[1], len(problem.X) if problem.ard else 1
-    z, K = np.empty(problem.X.shape), np.empty((n, n))
-    new, fields = np.empty(X_new.shape), np.empty((2, n * (n - 1) // 2))
+    K, z, new = space.K, np.empty(problem.X.shape), np.empty(X_new.shape)
     block = max(1, PAIRS // n)
     q, cross = np.empty(block * n), np.empty((1, block * n))
     for b in range(len(theta)):
         means[b], variances[b] = np.nan, np.nan
-        nu = covariance(problem, theta[b], constants[b], z, fields, K)
+        covariance(problem, theta[b], constants[b], z, space, len(space.fields))
         if not factorise(problem.address, K):
             continue
         scale = math.exp(theta[b, lengths])
@@ -57,7 +63,7 @@ def predictions_at(
                 row[:] = 0.0
                 for k in range(len(z)):
                     row += (z[k] - new[k, begin + i]) ** 2
-            _, first, table = order_and_table(problem, theta[b], constants[b], here, len(cross))
+            nu, first, table = order_and_table(problem, theta[b], constants[b], here, len(cross))
             correlate(problem.correlation.kind, nu, first, table, here, cross)
             for i in range(count):
                 row = scale * cross[0, i * n : (i + 1) * n]

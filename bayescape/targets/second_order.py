@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bayescape.kernels.correlation import FREE, GAUSSIAN
 from bayescape.kernels.lapack import factorise, invert, multiply, solve
 from bayescape.kernels.matern_table import TINY
-from bayescape.targets.covariance import Problem, covariance, residual_of
+from bayescape.targets.covariance import Problem, Space, covariance, residual_of
 from bayescape.targets.first_order import contract, first_order, weighted_sum
 
 __all__ = ["hessians_at"]
@@ -197,7 +197,9 @@ def _add_curvature(
 
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
-def hessians_at(problem: Problem, theta: Array, constants: Array, hessians: Array) -> None:
+def hessians_at(
+    problem: Problem, theta: Array, constants: Array, space: Space, hessians: Array
+) -> None:
     """Hessians ``(B, d, d)`` of points ``(B, d)``; NaN where there is no covariance."""
     n, p = len(problem.y), len(problem.X)
     free = problem.correlation.kind == FREE
@@ -206,15 +208,15 @@ def hessians_at(problem: Problem, theta: Array, constants: Array, hessians: Arra
     own = np.arange(k + free)  # coordinates by which K has a derivative that is a matrix of its own
     if free:
         own[k] = k + 2
-    z, K, derivative = np.empty(problem.X.shape), np.empty((n, n)), np.empty((n, n))
+    K, fields = space
+    z, derivative = np.empty(problem.X.shape), np.empty((n, n))
     products = np.empty((len(own), n, n))
-    fields = np.empty(((5 if free else 2) + 1, n * (n - 1) // 2))
     by_input, gradient = np.empty(p), np.empty(theta.shape[1])
     pulled, solved, traces = np.empty((d, n)), np.empty((d, n)), np.empty((d, d))
     for b in range(len(theta)):
         hessian = hessians[b]
         hessian[:] = np.nan
-        nu = covariance(problem, theta[b], constants[b], z, fields, K)
+        nu = covariance(problem, theta[b], constants[b], z, space, len(fields) - 1)
         if not factorise(problem.address, K):
             continue
         scale, noise = math.exp(theta[b, k]), math.exp(theta[b, k + 1])
