@@ -40,7 +40,7 @@ def _bitcast(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
 
 
-@numba.njit(cache=True, fastmath={"contract"}, forceinline=True)
+@numba.njit(fastmath={"contract"}, forceinline=True)
 def exponential(x: float) -> float:
     """``exp(x)`` for ``x`` up to 708 to an ulp or two, 0 from -708 down; NaN stays NaN."""
     shifted = x * LOG2E + ROUND

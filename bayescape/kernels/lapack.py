@@ -60,7 +60,7 @@ def _call(typing: Any, address: Any, arguments: Any) -> Any:
 LOWER, NORMAL, TRANSPOSED = (np.frombuffer(c, dtype=np.uint8) for c in (b"L", b"N", b"T"))
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def factorise(address: Routines, a: Array) -> bool:
     """Cholesky factor of ``a`` in place, and whether there is one.
 
@@ -73,7 +73,7 @@ def factorise(address: Routines, a: Array) -> bool:
     return ints[1] == 0
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def invert(address: Routines, factor: Array) -> None:
     """The inverse of the factorised matrix in place of its factor."""
     ints = np.array([factor.shape[0], 0], dtype=np.int32)
@@ -81,7 +81,7 @@ def invert(address: Routines, factor: Array) -> None:
     _call(address.potri, (LOWER.ctypes.data, n, factor.ctypes.data, n, info))
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def solve(address: Routines, factor: Array, x: Array, transposed: bool) -> None:
     """``L^-1 x`` or ``L^-T x`` in place of ``x``, ``(n,)``."""
     ints = np.array([factor.shape[0], 1], dtype=np.int32)
@@ -94,7 +94,7 @@ def solve(address: Routines, factor: Array, x: Array, transposed: bool) -> None:
     ints[1] = 0  # still in use until here
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def multiply(address: Routines, a: Array, b: Array, out: Array) -> None:
     """``a b`` of two square matrices into ``out``."""
     ints = np.array([a.shape[0]], dtype=np.int32)

@@ -49,26 +49,26 @@ LONGEST = 1024  # points of the rule: more than the longest integral takes
 SMOOTH = 12.0  # orders up to this one are content with quarters of a binade
 
 
-@numba.njit(cache=True, forceinline=True)
+@numba.njit(forceinline=True)
 def index_shift(nu: float) -> int:
     """By how much the bits of ``q`` are shifted to give the number of its piece."""
     return 52 - (2 if nu <= SMOOTH else 4)
 
 
-@numba.njit(cache=True, forceinline=True)
+@numba.njit(forceinline=True)
 def piece_of(q: float, shift: int) -> int:
     """Number of the piece that a positive ``q`` is in, counted from zero distance."""
     return as_bits(q) >> shift
 
 
-@numba.njit(cache=True, forceinline=True)
+@numba.njit(forceinline=True)
 def place_in_piece(q: float, shift: int) -> float:
     """Where in its piece a positive ``q`` is, from -1 to 1."""
     within = as_bits(q) & ((1 << shift) - 1)
     return 2 * as_float((within << (52 - shift)) | (1023 << 52)) - 3
 
 
-@numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, nogil=True)
+@numba.njit(fastmath={"contract", "reassoc", "nsz"}, nogil=True)
 def _integrands(nu: float, log_c: float, low: float, high: float, out: Array) -> int:
     """Five integrands at ``s = low``, on a grid of ``t`` that is good for ``low <= s <= high``.
 
@@ -104,7 +104,7 @@ def _integrands(nu: float, log_c: float, low: float, high: float, out: Array) ->
     return count
 
 
-@numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, nogil=True)
+@numba.njit(fastmath={"contract", "reassoc", "nsz"}, nogil=True)
 def _integrate(integrands: Array, count: int, further: float, out: Array) -> None:
     """Sums of the integrands at ``s = low + further``, short of a factor of ``(s / low)^nu``."""
     m0, m1, m2, m3, m4 = 0.0, 0.0, 0.0, 0.0, 0.0
@@ -118,7 +118,7 @@ def _integrate(integrands: Array, count: int, further: float, out: Array) -> Non
     out[0], out[1], out[2], out[3], out[4] = m0, m1, m2, m3, m4
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def _multiply(matrix: Array, vector: Array, out: Array) -> None:
     for i in range(len(out)):
         total = 0.0
@@ -127,7 +127,7 @@ def _multiply(matrix: Array, vector: Array, out: Array) -> None:
         out[i] = total
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def fill(nu: float, constants: Array, first: int, out: Array) -> None:
     """Compute the functions of a table, each times ``exp(s)``.
 

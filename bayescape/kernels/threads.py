@@ -12,13 +12,16 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import threadpoolctl
 
 from bayescape.kernels.lapack import routines
 
 __all__ = ["run_in_chunks", "single_threaded", "threads"]
+
+
+T = TypeVar("T")
 
 
 @functools.cache
@@ -52,13 +55,11 @@ def _executor(workers: int) -> ThreadPoolExecutor:
 os.register_at_fork(after_in_child=_executor.cache_clear)
 
 
-def run_in_chunks(work: Callable[[slice], None], count: int) -> None:
+def run_in_chunks(work: Callable[[slice], T], count: int) -> list[T]:
     """Do ``work`` on slices of ``range(count)``, one slice to each thread."""
     chunks = min(threads(), count)
     edges = [count * i // chunks for i in range(chunks + 1)]
     slices = [slice(a, b) for a, b in itertools.pairwise(edges)]
     with single_threaded():
         others = [_executor(chunks - 1).submit(work, part) for part in slices[1:]]
-        work(slices[0])
-        for other in others:
-            other.result()
+        return [work(slices[0]), *(other.result() for other in others)]

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from bayescape.kernels.correlation import FREE
 from bayescape.kernels.lapack import factorise, invert, solve
-from bayescape.targets.covariance import Problem, Space, covariance, residual_of
+from bayescape.targets.covariance import Packed, Problem, covariance, residual_of, unpack
 
 __all__ = ["contract", "energies_at", "first_order", "gradients_at", "weighted_sum"]
 
 Array = NDArray[np.float64]
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@numba.njit(error_model="numpy", nogil=True)
 def _half_log_determinant(factor: Array) -> float:
     total = 0.0
     for j in range(len(factor)):
@@ -31,7 +31,7 @@ def _half_log_determinant(factor: Array) -> float:
     return total
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@numba.njit(error_model="numpy", nogil=True)
 def _energy_of(problem: Problem, factor: Array, residual: Array) -> float:
     """The energy by the Cholesky factor; ``residual`` becomes ``L^-1`` of itself."""
     solve(problem.address, factor, residual, False)
@@ -41,20 +41,27 @@ def _energy_of(problem: Problem, factor: Array, residual: Array) -> float:
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def energies_at(
-    problem: Problem, theta: Array, constants: Array, space: Space, energies: Array
-) -> None:
-    """Energies ``(B,)`` of points ``(B, d)``; ``+inf`` where there is no covariance."""
+    packed: Packed, theta: Array, constants: Array, K: Array, fields: Array, energies: Array
+) -> int:
+    """Energies ``(B,)`` of points ``(B, d)``; ``+inf`` where there is no covariance.
+
+    How often there was none is returned.
+    """
+    problem = unpack(packed)
     z = np.empty(problem.X.shape)
+    failures = 0
     for b in range(len(theta)):
-        covariance(problem, theta[b], constants[b], z, space, len(space.fields))
+        covariance(problem, theta[b], constants[b], z, K, fields, len(fields))
         energies[b] = np.inf
-        if factorise(problem.address, space.K):
-            energy = _energy_of(problem, space.K, residual_of(problem, theta[b]))
+        if factorise(problem.address, K):
+            energy = _energy_of(problem, K, residual_of(problem, theta[b]))
             if np.isfinite(energy):
                 energies[b] = energy
+        failures += energies[b] == np.inf
+    return failures
 
 
-@numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy", nogil=True)
+@numba.njit(fastmath={"contract", "reassoc", "nsz"}, error_model="numpy", nogil=True)
 def contract(
     inverse: Array, alpha: Array, z: Array, slope: Array, weight: Array, gradient: Array
 ) -> float:
@@ -83,7 +90,7 @@ def contract(
     return trace
 
 
-@numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy", nogil=True)
+@numba.njit(fastmath={"contract", "reassoc", "nsz"}, error_model="numpy", nogil=True)
 def weighted_sum(inverse: Array, alpha: Array, field: Array) -> float:
     """``sum of (K^-1 - alpha alpha')_ij field_ij`` over pairs."""
     n = len(alpha)
@@ -98,7 +105,7 @@ def weighted_sum(inverse: Array, alpha: Array, field: Array) -> float:
     return total
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@numba.njit(error_model="numpy", nogil=True)
 def first_order(
     problem: Problem,
     theta: Array,
@@ -133,19 +140,25 @@ def first_order(
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def gradients_at(
-    problem: Problem,
+    packed: Packed,
     theta: Array,
     constants: Array,
-    space: Space,
+    K: Array,
+    fields: Array,
     energies: Array,
     gradients: Array,
-) -> None:
-    """Energies ``(B,)`` and gradients ``(B, d)``; ``+inf`` and NaN where there is no covariance."""
-    K, fields = space
+) -> int:
+    """Energies ``(B,)`` and gradients ``(B, d)``; ``+inf`` and NaN where there is no covariance.
+
+    How often there was none is returned.
+    """
+    problem = unpack(packed)
     z, by_input = np.empty(problem.X.shape), np.empty(len(problem.X))
+    failures = 0
     for b in range(len(theta)):
         energies[b], gradients[b] = np.inf, np.nan
-        nu = covariance(problem, theta[b], constants[b], z, space, len(fields))
+        failures += 1
+        nu = covariance(problem, theta[b], constants[b], z, K, fields, len(fields))
         if not factorise(problem.address, K):
             continue
         residual = residual_of(problem, theta[b])
@@ -156,5 +169,7 @@ def gradients_at(
         first_order(problem, theta[b], nu, K, alpha, residual, z, fields, by_input, gradients[b])
         if np.isfinite(energy) and np.isfinite(gradients[b]).all():
             energies[b] = energy
+            failures -= 1
         else:
             gradients[b] = np.nan
+    return failures

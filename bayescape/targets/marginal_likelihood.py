@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayescape.kernels.correlation import FREE, Correlation, constants_of
-from bayescape.kernels.lapack import Routines, routines
+from bayescape.kernels.lapack import routines
 from bayescape.kernels.threads import run_in_chunks, threads
-from bayescape.targets.covariance import Problem, Space
+from bayescape.targets.covariance import Problem, pack
 from bayescape.targets.first_order import energies_at, gradients_at
 from bayescape.targets.prediction import predictions_at
 from bayescape.targets.second_order import hessians_at
@@ -27,6 +28,7 @@ __all__ = ["LARGE", "MarginalLikelihood"]
 Array = NDArray[np.float64]
 
 LARGE = 400  # rows from which a matrix keeps all of BLAS's threads busy by itself
+KEPT = 4  # sizes of matrices that a thread keeps memory for
 WORTHWHILE = 20_000  # points times rows squared from which starting threads pays
 
 
@@ -64,38 +66,37 @@ class MarginalLikelihood:
             correlation,
             routines(),
         )
+        self._packed = pack(self.problem)
         self.correlation = correlation
         self.free = correlation.kind == FREE
         self.lengths = X.shape[1] if ard else 1
         self.failures = 0
 
-    def __getstate__(self) -> dict[str, object]:
+    def __getstate__(self) -> dict[str, Any]:
         # Addresses are good for one process only.
-        return self.__dict__ | {"problem": self.problem._replace(address=Routines(0, 0, 0, 0))}
+        return {k: v for k, v in self.__dict__.items() if k != "_packed"}
 
-    def __setstate__(self, state: dict[str, object]) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.problem = self.problem._replace(address=routines())
+        self._packed = pack(self.problem)
 
     def energy(self, theta: Array) -> Array:
         """Values, ``(B, d) -> (B,)``, nats."""
         energies = np.empty(len(theta))
         self._run(energies_at, theta, 1, energies)
-        self.failures += int(np.isinf(energies).sum())
         return energies
 
     def energy_and_gradient(self, theta: Array) -> tuple[Array, Array]:
         """Values and gradients, ``(B, d) -> (B,), (B, d)``."""
         energies, gradients = np.empty(len(theta)), np.empty(theta.shape)
         self._run(gradients_at, theta, 3 if self.free else 2, energies, gradients)
-        self.failures += int(np.isinf(energies).sum())
         return energies, gradients
 
     def hessian(self, theta: Array) -> Array:
         """Second derivatives, ``(B, d) -> (B, d, d)``."""
         hessians = np.empty((*theta.shape, theta.shape[1]))
         self._run(hessians_at, theta, 6 if self.free else 3, hessians)
-        self.failures += int(np.isnan(hessians).any(axis=(1, 2)).sum())
         return hessians
 
     def predict(self, theta: Array, X_new: Array) -> tuple[Array, Array]:
@@ -111,7 +112,7 @@ class MarginalLikelihood:
 
     def _run(
         self,
-        function: Callable[..., None],
+        function: Callable[..., int],
         theta: Array,
         fields: int,
         *outs: Array,
@@ -119,35 +120,41 @@ class MarginalLikelihood:
     ) -> None:
         """Call compiled code on all points, in threads where that pays."""
         theta = np.ascontiguousarray(theta, dtype=float)
-        constants = np.zeros((len(theta), 3))
+        count, n = len(theta), len(self.problem.y)
+        constants = np.empty((count, 3))  # needed for tables only
         if self.free:
             constants = constants_of(np.exp(theta[:, self.lengths + 2]))
+        if count == 1 or n >= LARGE or count * n * n < WORTHWHILE or threads() == 1:
+            space = _scratch.space(n, fields)
+            self.failures += function(self._packed, theta, constants, *space, *outs, *more.values())
+            return
 
-        def work(part: slice) -> None:
+        def work(part: slice) -> int:
             here = (out[part] for out in outs)
             space = _scratch.space(n, fields)
-            function(self.problem, theta[part], constants[part], space, *here, *more.values())
+            return function(
+                self._packed, theta[part], constants[part], *space, *here, *more.values()
+            )
 
-        count, n = len(theta), len(self.problem.y)
-        if count > 1 and n < LARGE and count * n * n >= WORTHWHILE and threads() > 1:
-            run_in_chunks(work, count)
-        else:
-            work(slice(None))
+        self.failures += sum(run_in_chunks(work, count))
 
 
 class _Scratch(threading.local):
     """Memory that every thread keeps between calls: fresh pages cost as much as small matrices."""
 
-    kept: Space | None = None
+    def __init__(self) -> None:
+        self.kept: dict[tuple[int, int], tuple[Array, Array]] = {}
 
-    def space(self, n: int, fields: int) -> Space:
-        """A matrix of ``n`` rows and that many fields; large ones are not kept."""
-        if self.kept is not None and self.kept.K.shape == (n, n):
-            if len(self.kept.fields) >= fields:
-                return self.kept._replace(fields=self.kept.fields[:fields])
-        space = Space(np.empty((n, n)), np.empty((fields, n * (n - 1) // 2)))
-        self.kept = space if n < LARGE else None
-        return space
+    def space(self, n: int, fields: int) -> tuple[Array, Array]:
+        """A matrix of ``n`` rows and ``fields`` numbers for every pair; not kept if large."""
+        found = self.kept.get((n, fields))
+        if found is None:
+            found = np.empty((n, n)), np.empty((fields, n * (n - 1) // 2))
+            if len(self.kept) >= KEPT:
+                self.kept.clear()
+            if n < LARGE:
+                self.kept[n, fields] = found
+        return found
 
 
 _scratch = _Scratch()

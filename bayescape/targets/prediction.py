@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from bayescape.kernels.correlation import correlate
 from bayescape.kernels.lapack import factorise, solve
 from bayescape.targets.covariance import (
-    Problem,
-    Space,
+    Packed,
     covariance,
     order_and_table,
     residual_of,
     scale_inputs,
+    unpack,
 )
 
 __all__ = ["predictions_at"]
@@ -32,23 +32,27 @@ PAIRS = 65536  # pairs of new and old rows at once: bounds the memory
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def predictions_at(
-    problem: Problem,
+    packed: Packed,
     theta: Array,
     constants: Array,
-    space: Space,
+    K: Array,
+    fields: Array,
     means: Array,
     variances: Array,
     X_new: Array,
-) -> None:
+) -> int:
     """Means and variances ``(B, m)`` at inputs ``(p, m)``; NaN where there is no covariance."""
+    problem = unpack(packed)
+    failures = 0
     n, m, lengths = len(problem.y), X_new.shape[1], len(problem.X) if problem.ard else 1
-    K, z, new = space.K, np.empty(problem.X.shape), np.empty(X_new.shape)
+    z, new = np.empty(problem.X.shape), np.empty(X_new.shape)
     block = max(1, PAIRS // n)
     q, cross = np.empty(block * n), np.empty((1, block * n))
     for b in range(len(theta)):
         means[b], variances[b] = np.nan, np.nan
-        covariance(problem, theta[b], constants[b], z, space, len(space.fields))
+        covariance(problem, theta[b], constants[b], z, K, fields, len(fields))
         if not factorise(problem.address, K):
+            failures += 1
             continue
         scale = math.exp(theta[b, lengths])
         alpha = residual_of(problem, theta[b])
@@ -70,3 +74,4 @@ def predictions_at(
                 means[b, begin + i] = row @ alpha + (theta[b, -1] if problem.mean else 0.0)
                 solve(problem.address, K, row, False)
                 variances[b, begin + i] = max(scale - float(row @ row), 0.0)
+    return failures

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bayescape.kernels.correlation import FREE, GAUSSIAN
 from bayescape.kernels.lapack import factorise, invert, multiply, solve
 from bayescape.kernels.matern_table import TINY
-from bayescape.targets.covariance import Problem, Space, covariance, residual_of
+from bayescape.targets.covariance import Packed, Problem, covariance, residual_of, unpack
 from bayescape.targets.first_order import contract, first_order, weighted_sum
 
 __all__ = ["hessians_at"]
@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 TILE = 32  # rows and columns at once where a matrix meets its transpose
 
 
-@numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy", nogil=True)
+@numba.njit(fastmath={"contract", "reassoc", "nsz"}, error_model="numpy", nogil=True)
 def _derivative_matrix(field: Array, factor: float, z: Array, inputs: Array, out: Array) -> None:
     """The symmetric matrix ``factor field_ij sum of (z_i - z_j)^2`` over some inputs; all, if none.
 
@@ -57,7 +57,7 @@ def _derivative_matrix(field: Array, factor: float, z: Array, inputs: Array, out
     _mirror(out)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def _mirror(a: Array) -> None:
     """Copy the upper triangle to the lower, tile by tile."""
     n = len(a)
@@ -68,7 +68,7 @@ def _mirror(a: Array) -> None:
                     a[i, j] = a[j, i]
 
 
-@numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, nogil=True)
+@numba.njit(fastmath={"contract", "reassoc", "nsz"}, nogil=True)
 def _trace_of_product(a: Array, b: Array) -> float:
     """``tr(a b)``, tile by tile."""
     n = len(a)
@@ -81,7 +81,7 @@ def _trace_of_product(a: Array, b: Array) -> float:
     return total
 
 
-@numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, nogil=True)
+@numba.njit(fastmath={"contract", "reassoc", "nsz"}, nogil=True)
 def _sum_of_product(a: Array, b: Array) -> float:
     """Sum of all ``a_ij b_ij``."""
     total = 0.0
@@ -91,7 +91,7 @@ def _sum_of_product(a: Array, b: Array) -> float:
     return total
 
 
-@numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy", nogil=True)
+@numba.njit(fastmath={"contract", "reassoc", "nsz"}, error_model="numpy", nogil=True)
 def _curvature_by_inputs(
     inverse: Array, alpha: Array, z: Array, curve: Array, work: Array, out: Array
 ) -> None:
@@ -125,7 +125,7 @@ def _curvature_by_inputs(
             out[m, k] = out[k, m]
 
 
-@numba.njit(cache=True, fastmath={"contract"}, error_model="numpy", nogil=True)
+@numba.njit(fastmath={"contract"}, error_model="numpy", nogil=True)
 def _curve(kind: int, nu: float, q: Array, fields: Array) -> None:
     """``4 d2k/dq2`` in place of the distances ``q``."""
     for i in range(len(q)):
@@ -137,7 +137,7 @@ def _curve(kind: int, nu: float, q: Array, fields: Array) -> None:
             q[i] = value if there else 0.0
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@numba.njit(error_model="numpy", nogil=True)
 def _traces(
     inverse: Array, products: Array, coordinates: Array, scale: int, noise: float, out: Array
 ) -> None:
@@ -156,7 +156,7 @@ def _traces(
         out[a, scale + 1] = out[scale + 1, a] = with_noise
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
+@numba.njit(error_model="numpy", nogil=True)
 def _add_curvature(
     problem: Problem,
     nu: float,
@@ -198,9 +198,14 @@ def _add_curvature(
 
 @numba.njit(cache=True, error_model="numpy", nogil=True)
 def hessians_at(
-    problem: Problem, theta: Array, constants: Array, space: Space, hessians: Array
-) -> None:
-    """Hessians ``(B, d, d)`` of points ``(B, d)``; NaN where there is no covariance."""
+    packed: Packed, theta: Array, constants: Array, K: Array, fields: Array, hessians: Array
+) -> int:
+    """Hessians ``(B, d, d)`` of points ``(B, d)``; NaN where there is no covariance.
+
+    How often there was none is returned.
+    """
+    problem = unpack(packed)
+    failures = 0
     n, p = len(problem.y), len(problem.X)
     free = problem.correlation.kind == FREE
     k = p if problem.ard else 1  # the outputscale's coordinate, after the lengthscales
@@ -208,7 +213,6 @@ def hessians_at(
     own = np.arange(k + free)  # coordinates by which K has a derivative that is a matrix of its own
     if free:
         own[k] = k + 2
-    K, fields = space
     z, derivative = np.empty(problem.X.shape), np.empty((n, n))
     products = np.empty((len(own), n, n))
     by_input, gradient = np.empty(p), np.empty(theta.shape[1])
@@ -216,7 +220,8 @@ def hessians_at(
     for b in range(len(theta)):
         hessian = hessians[b]
         hessian[:] = np.nan
-        nu = covariance(problem, theta[b], constants[b], z, space, len(fields) - 1)
+        failures += 1
+        nu = covariance(problem, theta[b], constants[b], z, K, fields, len(fields) - 1)
         if not factorise(problem.address, K):
             continue
         scale, noise = math.exp(theta[b, k]), math.exp(theta[b, k + 1])
@@ -254,5 +259,8 @@ def hessians_at(
             for row in range(d):
                 hessian[row, d] = hessian[d, row] = solved[row].sum()
             hessian[d, d] = K.sum()
-        if not np.isfinite(hessian).all():
+        if np.isfinite(hessian).all():
+            failures -= 1
+        else:
             hessian[:] = np.nan
+    return failures
