@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bayescape.kernels.correlation import FREE, Correlation, constants_of
 from bayescape.kernels.lapack import routines
-from bayescape.kernels.threads import run_in_chunks, threads
+from bayescape.kernels.threads import run_in_chunks, single_threaded, threads
 from bayescape.targets.covariance import Problem, pack
 from bayescape.targets.first_order import energies_at, gradients_at
 from bayescape.targets.prediction import predictions_at
@@ -27,8 +27,8 @@ __all__ = ["LARGE", "MarginalLikelihood"]
 
 Array = NDArray[np.float64]
 
-LARGE = 400  # rows from which a matrix keeps all of BLAS's threads busy by itself
-KEPT = 4  # sizes of matrices that a thread keeps memory for
+LARGE = 800  # rows from which BLAS makes good use of threads for one matrix
+KEPT, KEPT_BELOW = 4, 400  # sizes of matrices that a thread keeps memory for
 WORTHWHILE = 20_000  # points times rows squared from which starting threads pays
 
 
@@ -124,10 +124,6 @@ class MarginalLikelihood:
         constants = np.empty((count, 3))  # needed for tables only
         if self.free:
             constants = constants_of(np.exp(theta[:, self.lengths + 2]))
-        if count == 1 or n >= LARGE or count * n * n < WORTHWHILE or threads() == 1:
-            space = _scratch.space(n, fields)
-            self.failures += function(self._packed, theta, constants, *space, *outs, *more.values())
-            return
 
         def work(part: slice) -> int:
             here = (out[part] for out in outs)
@@ -136,7 +132,13 @@ class MarginalLikelihood:
                 self._packed, theta[part], constants[part], *space, *here, *more.values()
             )
 
-        self.failures += sum(run_in_chunks(work, count))
+        if n >= LARGE:
+            self.failures += work(slice(None))
+        elif count > 1 and count * n * n >= WORTHWHILE and threads() > 1:
+            self.failures += sum(run_in_chunks(work, count))
+        else:
+            with single_threaded():
+                self.failures += work(slice(None))
 
 
 class _Scratch(threading.local):
@@ -152,7 +154,7 @@ class _Scratch(threading.local):
             found = np.empty((n, n)), np.empty((fields, n * (n - 1) // 2))
             if len(self.kept) >= KEPT:
                 self.kept.clear()
-            if n < LARGE:
+            if n < KEPT_BELOW:
                 self.kept[n, fields] = found
         return found
 
