@@ -171,6 +171,30 @@ def table_for(nu: float, constants: Array, q: Array, rows: int) -> tuple[int, Ar
     return first, table
 
 
+@numba.njit(fastmath={"contract"}, error_model="numpy", nogil=True)
+def _low_half_integers(
+    nu: float, table: Array, q: Array, both: bool, value: Array, slope: Array
+) -> None:
+    """Orders 1/2, 3/2 and 5/2, which most kernels have, in one pass."""
+    powers = table.shape[2]
+    c0, d0 = table[0, 0, powers - 1], table[1, 0, powers - 1]
+    c1, d1 = (table[0, 0, powers - 2], table[1, 0, powers - 2]) if powers > 1 else (0.0, 0.0)
+    c2 = table[0, 0, 0] if powers > 2 else 0.0  # the slope's polynomial is one degree lower
+    if not both:
+        for i in range(len(q)):
+            s = min(math.sqrt(2 * nu * q[i]), UNDERFLOW)
+            value[i] = ((c2 * s + c1) * s + c0) * exponential(-s)
+        return
+    for i in range(len(q)):
+        s = min(math.sqrt(2 * nu * q[i]), UNDERFLOW)
+        decay = exponential(-s)
+        value[i] = ((c2 * s + c1) * s + c0) * decay
+        slope[i] = (d1 * s + d0) * decay
+    if nu == 0.5:
+        for i in range(len(q)):
+            slope[i] = slope[i] / math.sqrt(q[i]) if q[i] >= TINY else 0.0
+
+
 @numba.njit(cache=True, fastmath={"contract"}, error_model="numpy", nogil=True)
 def correlate(kind: int, nu: float, first: int, table: Array, q: Array, out: Array) -> None:
     """Evaluate ``k``, ``h`` and whatever else a table holds.
@@ -186,7 +210,16 @@ def correlate(kind: int, nu: float, first: int, table: Array, q: Array, out: Arr
         itself.
     """
     rows = len(out)
-    here, s, decay = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    here = np.empty(min(BLOCK, len(q)))
+    if kind == HALF_INTEGER and table.shape[2] <= 3:
+        for begin in range(0, len(q), BLOCK):
+            end = min(begin + BLOCK, len(q))
+            for i in range(end - begin):
+                here[i] = q[begin + i]
+            value, slope = out[0, begin:end], out[rows - 1, begin:end]
+            _low_half_integers(nu, table, here[: end - begin], rows > 1, value, slope)
+        return
+    s, decay = np.empty(BLOCK), np.empty(BLOCK)
     piece = np.empty(BLOCK, dtype=np.int64)
     shift, last = index_shift(nu), table.shape[1] - 1
     for begin in range(0, len(q), BLOCK):

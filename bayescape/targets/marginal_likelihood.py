@@ -125,20 +125,19 @@ class MarginalLikelihood:
         if self.free:
             constants = constants_of(np.exp(theta[:, self.lengths + 2]))
 
-        def work(part: slice) -> int:
-            here = (out[part] for out in outs)
+        def work(theta: Array, constants: Array, *outs: Array) -> int:
             space = _scratch.space(n, fields)
-            return function(
-                self._packed, theta[part], constants[part], *space, *here, *more.values()
-            )
+            return function(self._packed, theta, constants, *space, *outs, *more.values())
 
         if n >= LARGE:
-            self.failures += work(slice(None))
+            self.failures += work(theta, constants, *outs)
         elif count > 1 and count * n * n >= WORTHWHILE and threads() > 1:
-            self.failures += sum(run_in_chunks(work, count))
+            batched = (theta, constants, *outs)
+            chunks = run_in_chunks(lambda part: work(*(a[part] for a in batched)), count)
+            self.failures += sum(chunks)
         else:
             with single_threaded():
-                self.failures += work(slice(None))
+                self.failures += work(theta, constants, *outs)
 
 
 class _Scratch(threading.local):
