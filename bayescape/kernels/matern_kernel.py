@@ -25,7 +25,7 @@ class MaternKernel(gpytorch.kernels.Kernel):
 
     with :math:`r` the distance over the lengthscale. Values and derivatives, also those by
     :math:`\nu`, are good to about 1e-13; derivatives of up to second order go through autograd. It
-    takes everything that `gpytorch.kernels.Kernel` does: ``ard_num_dims``, ``batch_shape``,
+    takes everything that ``gpytorch.kernels.Kernel`` does: ``ard_num_dims``, ``batch_shape``,
     ``active_dims``, ``lengthscale_prior``, ``lengthscale_constraint``.
 
     Parameters
