@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -185,7 +186,10 @@ def _names(text: str) -> list[str]:
 def _order(text: str) -> float | str:
     if text == "free":
         return text
-    order = float(text)
+    try:
+        order = float(text)
+    except ValueError:
+        order = math.nan
     if not SMALLEST_NU <= order <= LARGEST_NU:
         raise argparse.ArgumentTypeError(
             f"must be from {SMALLEST_NU} to {LARGEST_NU:g}, or 'free', got {text}"

@@ -121,11 +121,11 @@ def _data_sentences(study: Study) -> list[str]:
 
 def _model_sentences(study: Study) -> list[str]:
     settings = study.settings
-    order = "inferred" if settings.nu == "free" else f"= {settings.nu:g}"
-    kernel = "RBF" if settings.kernel == "rbf" else f"Matérn, nu {order}"
+    order = "of inferred order" if settings.nu == "free" else f"of order {settings.nu:g}"
+    kernel = "an RBF kernel" if settings.kernel == "rbf" else f"a Matérn kernel {order}"
     scales = "one lengthscale per input" if settings.ard else "one lengthscale for all inputs"
     return [
-        f"An exact Gaussian process with a {kernel} kernel, {scales} and a {settings.mean} mean; "
+        f"An exact Gaussian process with {kernel}, {scales} and a {settings.mean} mean; "
         "inputs and output are standardised.",
         f"Priors: {settings.prior_text}.",
         f"Seed {settings.seed}.",

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from bayescape import explore
+from bayescape.study.demo import nile
 from bayescape.targets import GaussianProcess
 
 WALLS = {"lengthscale": (1e-9, 1e9), "outputscale": (1e-9, 1e9), "noise": (1e-300, 1e9)}
@@ -78,7 +80,7 @@ def test_the_order_stays_within_its_walls():
     rng = np.random.default_rng(0)
     target = GaussianProcess(rng.normal(size=(9, 1)), rng.normal(size=9), nu="free")
     assert target.names == ("log_lengthscale", "log_outputscale", "log_noise", "log_nu")
-    assert "nu ~ LogNormal" in repr(target)
+    assert "nu ~ InverseGamma" in repr(target)
     starts = target.starts(200, np.random.default_rng(1))
     order = target.constrain(starts)["nu"]
     assert order.shape == (200,)
@@ -89,6 +91,16 @@ def test_the_order_stays_within_its_walls():
     assert (target.energy(outside) == np.inf).all()
     outside[:, 3] = [-5.0, 6.0]  # where there is not even a likelihood
     assert (target.log_likelihood(outside) == -np.inf).all()
+
+
+def test_a_free_order_is_mapped_on_the_nile():
+    """Its default prior keeps the mode off the wall at 0.2, where the likelihood alone would be."""
+    table = nile()
+    landscape = explore(GaussianProcess(table.X, table.y, nu="free"), seed=0, progress=False)
+    assert not landscape.warnings
+    order = np.exp(landscape.minima["theta"].values[:, 3])
+    assert (order > 0.22).all()
+    assert (order < 40).all()
 
 
 @pytest.mark.parametrize("nu", [0.9, 2.5, 7.5])
