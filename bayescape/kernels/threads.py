@@ -68,7 +68,7 @@ class single_threaded:  # used like a function
     def __enter__(self) -> None:
         with _Held.lock:
             if _Held.callers == 0:
-                _Held.before = tuple(get() for get, _ in _knobs())
+                _Held.before = tuple([get() for get, _ in _knobs()])
                 for (_, set_threads), before in zip(_knobs(), _Held.before, strict=True):
                     if before != 1:
                         set_threads(1)

@@ -25,9 +25,10 @@ Array = NDArray[np.float64]
 
 @numba.njit(error_model="numpy", nogil=True)
 def _half_log_determinant(factor: Array) -> float:
-    total = 0.0
-    for j in range(len(factor)):
-        total += math.log(factor[j, j])
+    n = len(factor)
+    total = math.log(factor[n - 1, n - 1]) if n % 2 else 0.0
+    for j in range(0, n - 1, 2):  # one logarithm for two, which is safe up to 1e154 each
+        total += math.log(factor[j, j] * factor[j + 1, j + 1])
     return total
 
 

@@ -125,6 +125,12 @@ class MarginalLikelihood:
         if self.free:
             constants = constants_of(np.exp(theta[:, self.lengths + 2]))
 
+        if count == 1 and n < LARGE and not more:  # the case where a call's own cost shows
+            space = _scratch.space(n, fields)
+            with single_threaded():
+                self.failures += function(self._packed, theta, constants, *space, *outs)
+            return
+
         def work(theta: Array, constants: Array, *outs: Array) -> int:
             space = _scratch.space(n, fields)
             return function(self._packed, theta, constants, *space, *outs, *more.values())
