@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import datetime
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayescape.evaluations import Counted
+from bayescape.explore.budget import Budget
+from bayescape.explore.captors import Captors
 from bayescape.explore.coverage import expected_coverage, expected_minima
-from bayescape.explore.path import relax_string, summits
+from bayescape.explore.pairs import choose_pairs, metric_distances
 from bayescape.explore.pool import Pool
-from bayescape.explore.quench import length_scales, quench
-from bayescape.explore.saddle import SaddleStatus, follow
+from bayescape.explore.quench import QuenchStatus, Scales
+from bayescape.explore.symmetry import Symmetry
+from bayescape.explore.tasks import Climbs, Limits, Pair, Quenches, Result, Task
+from bayescape.explore.worker import Worker
 from bayescape.landscape.record import Landscape
 from bayescape.progress import Report, reporter
-from bayescape.targets.target import Target, bounds_of
+from bayescape.targets.target import Target
 
 __all__ = ["explore"]
 
 Array = NDArray[np.float64]
 
-SWEEP = 16  # quenches at a time
+CHUNK = 8  # quenches in a task
+SWEEP = 16  # quenches before the rule is asked again, at the beginning
 KICKS = 4  # basin-hopping moves from each minimum
 SOFT_MODES = 3  # directions to climb from each minimum, both ways
-NEIGHBOURS = 3  # nearest minima to look for a direct pass to
-TRIES = 3  # failed pairs, per minimum searched from, before parts of the graph are left apart
 NEGLIGIBLE = 1e-6  # harmonic occupation of a minimum that no search need begin from
+MOST_TASKS = 16  # at once
 
 
 def explore(
@@ -35,125 +41,162 @@ def explore(
     *,
     seed: int = 0,
     progress: bool | Callable[..., None] = True,
-    budget: float | None = None,
+    budget: float | str | datetime.timedelta | None = None,
     max_quenches: int = 2000,
+    executor: Executor | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Landscape:
     """Map a target: its minima, its transition states, and what joins what.
 
     Quenches from scattered starts until the expected number of minima, by Boender and Rinnooy Kan's
-    rule, is less than half a minimum above the number found; then basin hopping from every minimum;
-    then transition states, single-ended up the softest modes of every minimum and double-ended
-    along relaxed strings between minima that are not joined and between neighbours. A minimum that
-    any of these leads to is taken up and, if a scattered quench ends there or its harmonic
-    occupation is not negligible, searched from in its turn.
+    rule, is less than half a minimum above the number found. Then transition states, double-ended
+    between minima that are not joined and between neighbours, along straight lines and relaxed
+    strings, and single-ended up the softest modes of every minimum; then basin hopping from every
+    minimum. A minimum that any of these leads to is taken up and, if a scattered quench ends there
+    or its harmonic occupation is not negligible, searched from in its turn.
 
     Parameters
     ----------
     target
-        Anything that satisfies `bayescape.targets.Target`.
+        Anything that satisfies `bayescape.targets.Target`. Symmetries that it declares by an
+        attribute ``symmetries``, orthogonal matrices of shape ``(G, d, d)`` which leave the energy
+        alone, are made use of: what is found is entered with all its images.
     seed
-        The same seed gives the same map, bit for bit.
+        The same seed gives the same map, bit for bit, with any executor and with none.
     progress
         ``True`` for a line on the terminal, ``False``, or a callable given ``minima``,
-        ``transition_states``, ``coverage`` and ``evaluations``.
+        ``transition_states``, ``coverage``, ``evaluations`` and ``seconds_left``, an estimate.
     budget
-        Evaluations, in gradient equivalents (a value counts one half, a Hessian ``d + 1``), after
-        which no new batch of searches begins; ``None`` for no limit.
+        What to spend at most: gradient equivalents (a value counts one half, a Hessian ``d + 1``),
+        or a time, as text such as ``"10 min"`` or as a timedelta; ``None`` for no limit.
     max_quenches
         Scattered starts, at most; a map that stops there says so.
+    executor
+        Where to run the searches, `concurrent.futures.Executor` or one with its interface, such as
+        Dask's ``client.get_executor()``; by default they run here.
+    checkpoint
+        A file in which to keep what is found, while it is found. If it is there, from a run that
+        was stopped in whatever way, the exploration goes on from it.
 
     Returns
     -------
     Landscape
         Of what was found, also after Ctrl-C. Its ``warnings`` say what is wrong with it.
 
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range, or the checkpoint is of something else.
+
     References
     ----------
     C. G. E. Boender, A. H. G. Rinnooy Kan, Math. Program. 37, 59 (1987); D. J. Wales,
     J. P. K. Doye, J. Phys. Chem. A 101, 5111 (1997); see also the modules of `bayescape.explore`.
     """
-    if budget is not None and not budget > 0:
-        raise ValueError(f"`budget` must be positive or None, got {budget!r}")
+    limits = Budget.of(budget)
     if max_quenches < 1:
         raise ValueError(f"`max_quenches` must be at least 1, got {max_quenches}")
-    started = time.perf_counter()
-    with reporter(progress, "mapping") as report:
-        search = _Search(target, np.random.default_rng(seed), report, budget, max_quenches)
-        try:
-            stopped = search.run()
-        except KeyboardInterrupt:
-            stopped = "interrupted"
-            search.warnings.append("The exploration was interrupted: the map is what it had found.")
-    return search.landscape(stopped, time.perf_counter() - started, seed)
+    settings = {"seed": int(seed), "max_quenches": int(max_quenches)}
+    with (
+        Worker(target, limits, executor, checkpoint, settings) as worker,
+        reporter(progress, "mapping") as report,
+    ):
+        search = _Search(target, worker, report, max_quenches, seed)
+        stopped = search.run()
+        return search.landscape(stopped)
 
 
-class _BudgetSpent(Exception):
-    """No new batch may begin."""
+class _Stopped(Exception):
+    """No search may begin any more; the message says why."""
 
 
 class _Search:
     """An exploration under way."""
 
     def __init__(
-        self,
-        target: Target,
-        rng: np.random.Generator,
-        report: Report,
-        budget: float | None,
-        max_quenches: int,
+        self, target: Target, worker: Worker, report: Report, max_quenches: int, seed: int
     ) -> None:
-        self.target = Counted(target)
+        self.target, self.worker, self.report, self.seed = target, worker, report, seed
         self.d = len(target.names)
-        self.rng, self.report = rng, report
-        self.budget, self.max_quenches = budget, max_quenches
-        self.scales = length_scales(target)
-        self.pool = Pool(self.d)
+        self.scales = worker.scales
+        self.symmetry = Symmetry(target)
+        self.pool = Pool(self.symmetry)
+        self.max_quenches = max_quenches
         self.warnings: list[str] = []
         self.quenches = 0
+        self.chunks = 0
         self.hopped: set[int] = set()  # minima that have been searched from
         self.climbed: set[int] = set()
-        self.tried: set[tuple[int, int]] = set()
+        self.tried: set[tuple[int, int, str]] = set()
 
     def run(self) -> str:
         """Search until there is nothing left to try; return why it stopped."""
         try:
             stopped = self._sweep()
-            while True:
-                self._hop()
-                self._climb()
-                self._connect()
-                if set(self.pool.matters(NEGLIGIBLE)) <= self.hopped & self.climbed:
-                    return stopped
-        except _BudgetSpent:
-            spent = f"the budget of {self.budget:,.0f} gradient equivalents was spent"
-            self.warnings.append(f"The exploration is not complete: {spent}.")
-            return spent
+            while self._connect() | self._climb() | self._hop():
+                pass
+            return stopped
+        except _Stopped as reason:
+            return str(reason)
 
-    def _begin(self) -> None:
-        """Say where things stand, and stop if the budget is spent."""
-        evaluations = self.target.evaluations
+    def _do(self, tasks: Sequence[Task], *, independent: bool = False) -> list[Result]:
+        """Run tasks and enter what they found, in their order."""
+        known = np.arange(len(self.pool.minima))
+        results, ended = self.worker.run(tasks, spent=self.pool.evaluations)
+        for result in results:
+            self.pool.merge(result, known, independent=independent)
+        self._tell()
+        if ended:
+            self.warnings.append(
+                "The exploration was interrupted: the map is what it had found."
+                if ended == "interrupted"
+                else f"The exploration is not complete: {ended}."
+            )
+            raise _Stopped(ended)
+        return results
+
+    def _tell(self) -> None:
+        """Say where things stand."""
         self.report(
             minima=len(self.pool.minima),
             transition_states=len(self.pool.states),
-            coverage=expected_coverage(self.pool.hits),
-            evaluations=evaluations.total,
+            coverage=self._coverage(),
+            evaluations=self.pool.evaluations.total,
+            seconds_left=self._seconds_left(),
         )
-        if self.budget is not None and evaluations.gradient_equivalents(self.d) >= self.budget:
-            raise _BudgetSpent
 
-    def _quench(self, theta: Array, *, independent: bool = False) -> NDArray[np.int_]:
-        self._begin()
-        ends = quench(self.target, theta, scales=self.scales)
-        return self.pool.add_quenches(ends, independent=independent)
+    def _hits(self) -> NDArray[np.int_]:
+        return self.pool.orbit_counts(self.pool.hits)
+
+    def _coverage(self) -> float:
+        return expected_coverage(self._hits())
+
+    def _seconds_left(self) -> float:
+        """An estimate from the pace so far: of the quenches that the rule wants, and the rest."""
+        found = int((self._hits() > 0).sum())
+        # The number of quenches after which the rule would stop with what is known now.
+        wanted = (2 * found + 1) * (found + 2) - 2 * found
+        quenches = max(0, min(wanted, self.max_quenches) - self.quenches)
+        pace = self.worker.pace
+        searches = sum(len(self._waiting(done)) for done in (self.hopped, self.climbed))
+        left = pace(Quenches) * quenches / CHUNK + pace(Climbs) * searches
+        return min(left, self.worker.seconds_left)
 
     def _sweep(self) -> str:
         """Independent quenches, until the number of minima is settled."""
         while self.quenches < self.max_quenches:
-            count = min(SWEEP, self.max_quenches - self.quenches)
-            self._quench(self.target.starts(count, self.rng), independent=True)
-            self.quenches += count
-            found = len(self.pool.minima)
-            if found and expected_minima(self.pool.hits) < found + 0.5:
+            count = min(SWEEP, self.max_quenches - self.quenches, self._affordable())
+            tasks = []
+            while count > 0:
+                rng = np.random.default_rng([self.seed, 0, self.chunks])
+                starts = np.asarray(self.target.starts(min(CHUNK, count), rng), dtype=float)
+                tasks.append(Quenches(starts, self.pool.minima))
+                self.quenches += len(starts)
+                self.chunks += 1
+                count -= len(starts)
+            self._do(tasks, independent=True)
+            found = len(self._hits())
+            if found and expected_minima(self._hits()) < found + 0.5:
                 return f"all minima expected are found, after {self.quenches} quenches"
             if not found and self.quenches >= 4 * SWEEP:
                 break
@@ -161,135 +204,169 @@ class _Search:
             self.warnings.append(f"None of {self.quenches} quenches ended in a minimum.")
             return "no quench ended in a minimum"
         self.warnings.append(
-            f"The stopping rule expects {expected_minima(self.pool.hits):.1f} minima after "
-            f"{self.quenches} quenches, but {len(self.pool.minima)} were found: raise "
+            f"The stopping rule expects {expected_minima(self._hits()):.1f} minima after "
+            f"{self.quenches} quenches, but {len(self._hits())} were found: raise "
             "`max_quenches`."
         )
         return f"the limit of {self.max_quenches} quenches was reached"
 
-    def _hop(self) -> None:
+    def _affordable(self) -> int:
+        """How many quenches the budget still pays for, one at least."""
+        spent = self.pool.evaluations.gradient_equivalents(self.d)
+        each = spent / self.quenches if self.quenches else 30.0 + 2 * (self.d + 1)
+        left = (self.worker.budget.evaluations - spent) / each
+        return int(np.clip(left, 1, SWEEP))
+
+    def _matters(self) -> list[int]:
+        """Minima that quenches hit or whose occupation is not negligible; one of each orbit."""
+        if not len(self.pool.minima):
+            return []
+        reached = (self.pool.hits > 0) | (self.pool.occupation() > NEGLIGIBLE)
+        return [int(m) for m in np.unique(self.pool.orbit[reached])]
+
+    def _waiting(self, done: set[int]) -> list[int]:
+        """The minima that have not been searched from yet, in order of their finding."""
+        return [m for m in self._matters() if m not in done]
+
+    def _hop(self) -> bool:
         """Basin hopping: kicks of one to three spreads of the starts, from each new minimum."""
-        while new := self._not_in(self.hopped):
-            self.hopped.add(new[0])
-            direction = self.rng.standard_normal((KICKS, self.d))
-            direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-            length = self.rng.uniform(1.0, 3.0, (KICKS, 1))
-            self._quench(self.pool.minima[new[0]] + length * direction * self.scales)
+        new = self._waiting(self.hopped)
+        for batch in _batches(new):
+            tasks = []
+            for m in batch:
+                rng = np.random.default_rng([self.seed, 1, m])
+                direction = rng.standard_normal((KICKS, self.d))
+                direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+                kick = rng.uniform(1.0, 3.0, (KICKS, 1)) * direction * self.scales.unit
+                tasks.append(Quenches(self.pool.minima.points[m] + kick, self.pool.minima))
+            self.hopped.update(batch)
+            self._do(tasks)
+        return bool(new)
 
-    def _not_in(self, searched: set[int]) -> list[int]:
-        """The minima that matter and have not been searched from, in order of their finding."""
-        return [m for m in self.pool.matters(NEGLIGIBLE) if m not in searched]
-
-    def _climb(self) -> None:
+    def _climb(self) -> bool:
         """Single-ended searches up both ends of the softest modes of each new minimum."""
-        while new := self._not_in(self.climbed):
-            m = new[0]
-            self.climbed.add(m)
-            values, vectors = np.linalg.eigh(
-                self.pool.hessians[m] * np.outer(self.scales, self.scales)
-            )
-            count = min(SOFT_MODES, self.d)
-            modes = (vectors[:, :count] * self.scales[:, None]).T
-            # Out to a thermal width, and no further than a step of a quench.
-            reach = np.minimum(1 / np.sqrt(values[:count]), 0.5)[:, None]
-            starts = np.concatenate(
-                [self.pool.minima[m] + reach * modes, self.pool.minima[m] - reach * modes]
-            )
-            self._follow(starts, np.concatenate([modes, modes]))
+        new = self._waiting(self.climbed)
+        for batch in _batches(new):
+            self.climbed.update(batch)
+            self._do([self._climbs(m) for m in batch])
+        return bool(new)
 
-    def _connect(self) -> None:
-        """Double-ended searches: between the graph's parts first, then between neighbours."""
-        failures = 0
-        while failures < TRIES * len(self.climbed):
-            pair = self._next_pair()
-            if pair is None:
-                return
-            before = len(self.pool.states)
-            self.tried.add(pair)
-            self._begin()
-            a, b = (self.pool.minima[m] for m in pair)
-            string, energies = relax_string(self.target, a, b, self.scales)
-            self._follow(*summits(string, energies))
-            failures += len(self.pool.states) == before
+    def _climbs(self, m: int) -> Climbs:
+        unit = self.scales.unit
+        hessian = self.pool.minima.hessians[m]
+        values, vectors = np.linalg.eigh(hessian * np.outer(unit, unit))
+        count = min(SOFT_MODES, self.d)
+        modes = (vectors[:, :count] * unit[:, None]).T
+        # Out to a thermal width, and no further than a step of a quench.
+        reach = np.minimum(1 / np.sqrt(values[:count]), 0.5)[:, None] * modes
+        points = self.pool.minima.points[m] + np.concatenate([reach, -reach])
+        both = np.concatenate([modes, modes])
+        return Climbs(points, both, hessian, self.pool.minima, self.pool.states)
 
-    def _next_pair(self) -> tuple[int, int] | None:
-        """The closest pair that is not joined by any path, else of neighbours; none tried twice."""
-        count = len(self.pool.minima)
-        if count < 2:
-            return None
-        distances = self.pool.distances()
-        part = np.empty(count, dtype=int)
-        for label, members in enumerate(self.pool.components()):
-            part[list(members)] = label
-        apart = part[:, None] != part[None, :]
-        rank = distances.argsort(axis=1).argsort(axis=1)
-        near = (rank <= NEIGHBOURS) | (rank.T <= NEIGHBOURS)
-        matters = np.isin(np.arange(count), self.pool.matters(NEGLIGIBLE))
-        near &= matters[:, None] & matters[None, :]
-        for eligible in (apart, near):
-            open_pairs = [
-                (distances[a, b], (a, b))
-                for a in range(count)
-                for b in range(a + 1, count)
-                if eligible[a, b] and (a, b) not in self.tried
-            ]
-            if open_pairs:
-                return min(open_pairs)[1]
-        return None
+    def _connect(self) -> bool:
+        """Double-ended searches, until no attempt is left that is worth making."""
+        any_made = False
+        while attempts := self._attempts():
+            batch = attempts[: _batch_size(len(attempts))]
+            self.tried.update(self._key(attempt) for attempt in batch)
+            self._do([self._pair(*attempt) for attempt in batch])
+            any_made = True
+        return any_made
 
-    def _follow(self, starts: Array, modes: Array) -> None:
-        """Refine guesses to transition states, and walk down both sides of each new one."""
-        self._begin()
-        inside = np.clip(starts, *bounds_of(self.target))
-        found = follow(self.target, inside, modes, scales=self.scales)
-        for b, code in enumerate(found.status):
-            status = SaddleStatus(code)
-            if status is not SaddleStatus.TRANSITION_STATE:
-                self.pool.ends[status.text] += 1
-            elif self.pool.knows_state(found.theta[b], found.energy[b]):
-                self.pool.ends["transition state found again"] += 1
-            else:
-                self._descend(found.theta[b], float(found.energy[b]), found.hessian[b])
+    def _key(self, attempt: tuple[int, int, str]) -> tuple[int, int, str]:
+        """The same for all images of a pair."""
+        a, b, method = attempt
+        images = np.sort(self.pool.permutation[:, [a, b]], axis=1)
+        first = images[np.lexsort(images.T[::-1])[0]]
+        return int(first[0]), int(first[1]), method
 
-    def _descend(self, theta: Array, energy: float, hessian: Array) -> None:
-        values, vectors = np.linalg.eigh(hessian * np.outer(self.scales, self.scales))
-        # Down by a ten-thousandth of a nat, or a tenth of a length scale.
-        stride = min(np.sqrt(2e-4 / -values[0]), 0.1)
-        push = stride * vectors[:, 0] * self.scales
-        left, right = self._quench(np.stack([theta - push, theta + push]))
-        if left < 0 or right < 0:
-            self.pool.ends["transition state with a downhill path to no minimum"] += 1
-            return
-        self.pool.ends[SaddleStatus.TRANSITION_STATE.text] += 1
-        self.pool.add_state(theta, energy, hessian, (int(left), int(right)))
+    def _attempts(self) -> list[tuple[int, int, str]]:
+        pool = self.pool
+        if len(pool.minima) < 2:
+            return []
+        attempts = choose_pairs(
+            points=pool.minima.points / self.scales.unit,
+            distances=metric_distances(pool.minima.points, pool.minima.hessians),
+            joins=pool.joins,
+            state_energies=pool.states.energies,
+            energies=pool.minima.energies,
+            occupation=pool.occupation(),
+            matters=np.flatnonzero(np.isin(pool.orbit, self._matters())).tolist(),
+            tried=lambda attempt: self._key(attempt) in self.tried,
+        )
+        return list({self._key(attempt): attempt for attempt in reversed(attempts)}.values())[::-1]
 
-    def landscape(self, stopped: str, seconds: float, seed: int) -> Landscape:
+    def _pair(self, a: int, b: int, method: str) -> Pair:
+        minima = self.pool.minima
+        rng = np.random.default_rng([self.seed, 2, a, b])
+        along = (minima.points[b] - minima.points[a]) / self.scales.unit
+        aside = rng.standard_normal(self.d)
+        aside -= (aside @ along) / (along @ along) * along
+        length = 0.5 * np.linalg.norm(along) / max(float(np.linalg.norm(aside)), 1e-300)
+        bend = length * aside * self.scales.unit
+        return Pair((a, b), method, bend, minima, self.pool.states)
+
+    def landscape(self, stopped: str) -> Landscape:
         """The map as it stands."""
         pool = self.pool
-        if len(pool.minima) and pool.lowest_at_bound < pool.energies.min():
-            self.warnings.append(
-                f"A quench ended at a bound {pool.energies.min() - pool.lowest_at_bound:.3g} nats "
-                "below the lowest minimum: the bounds cut the landscape where it matters."
-            )
+        self.warnings += _warnings(pool, self.target.names)
         parts = len(pool.components()) if len(pool.minima) else 0
         if parts > 1:
             stopped += f"; the graph is in {parts} parts that no transition state found joins"
         return Landscape.from_arrays(
             names=self.target.names,
-            minima=pool.minima,
-            energies=pool.energies,
-            hessians=pool.hessians,
+            minima=pool.minima.points,
+            energies=pool.minima.energies,
+            hessians=pool.minima.hessians,
             hits=pool.hits,
-            transition_states=pool.states,
-            transition_energies=pool.state_energies,
-            transition_hessians=pool.state_hessians,
+            transition_states=pool.states.points,
+            transition_energies=pool.states.energies,
+            transition_hessians=pool.states.hessians,
             joins=pool.joins,
-            coverage=expected_coverage(pool.hits),
-            evaluations=self.target.evaluations,
+            coverage=self._coverage(),
+            evaluations=pool.evaluations,
             ends=dict(pool.ends),
             stopped=stopped,
             warnings=self.warnings,
-            seconds=seconds,
-            seed=seed,
-            target=self.target.target,
+            seconds=self.worker.seconds,
+            seed=self.seed,
+            target=self.target,
         )
+
+
+def _batch_size(count: int) -> int:
+    """How many searches to make at once: a quarter, for each may spare the others work."""
+    return min(max(1, count // 4), MOST_TASKS)
+
+
+def _batches(waiting: Sequence[int]) -> list[list[int]]:
+    size = _batch_size(len(waiting))
+    return [list(waiting[i : i + size]) for i in range(0, len(waiting), size)]
+
+
+def _warnings(pool: Pool, names: Sequence[str]) -> list[str]:
+    """What searches came to that a reader must know of."""
+    warnings = []
+    lowest = pool.minima.energies.min() if len(pool.minima) else np.inf
+    below = {status: lowest - energy for status, energy in pool.lowest.items()}
+    if 0 < below[QuenchStatus.AT_BOUND] < np.inf:
+        warnings.append(
+            f"A quench ended at a bound {below[QuenchStatus.AT_BOUND]:.3g} nats "
+            "below the lowest minimum: the bounds cut the landscape where it matters."
+        )
+    if 0 < below[QuenchStatus.STUCK] < np.inf:
+        warnings.append(
+            f"A quench got stuck {below[QuenchStatus.STUCK]:.3g} nats below the lowest minimum, "
+            "where no step lowers the energy: its gradient may be wrong or jump there, or the "
+            "energy ends."
+        )
+    if pool.flat:
+        shares = np.mean(np.square(pool.flat), axis=0)
+        most = [names[i] for i in np.argsort(-shares) if shares[i] > 0.2][:3]
+        warnings.append(
+            f"{len(pool.flat)} quenches ended in a flat direction, mostly along "
+            f"{', '.join(most) or 'many coordinates'}: the density may not be normalisable there."
+        )
+    for text, count in pool.errors.most_common(3):
+        warnings.append(f"The target raised {count} times, where it was taken as +inf: {text}")
+    return warnings

@@ -1,4 +1,4 @@
-"""Paths between two minima: a string of images relaxed towards the minimum-energy path."""
+"""Paths between two minima: where a straight line or a relaxed string crosses the ridge."""
 
 from __future__ import annotations
 
@@ -6,24 +6,95 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayescape.explore.quench import FLAT
+from bayescape.explore.secant import bofill
 from bayescape.targets.target import Target, bounds_of
 
-__all__ = ["relax_string", "summits"]
+__all__ = ["line_summits", "relax_string", "summits"]
 
 Array = NDArray[np.float64]
 
-IMAGES = 9  # between the ends
-SWEEPS = 6
+STOPS = 6  # points on a straight line, between its ends
+IMAGES = 9  # of a string, between its ends
+SWEEPS = 8
 LONGEST = 0.3  # step of an image, in length scales
 
 
-def relax_string(
-    target: Target, start: Array, end: Array, scales: Array, *, sweeps: int = SWEEPS
+def line_summits(
+    target: Target, start: Array, end: Array, ends_energies: tuple[float, float]
 ) -> tuple[Array, Array]:
-    """Relax a straight line between two minima across itself.
+    """Maxima of the energy on the straight line between two minima.
 
-    The string method, with Newton steps of exact Hessians in the space across the string in place
-    of its steepest descent, after each of which the images are spread evenly again.
+    Between points the energy is the cubic through their energies and slopes, so that few points
+    place a maximum well enough to begin a search from it.
+
+    Parameters
+    ----------
+    target
+        Where the line lies.
+    start, end
+        The two minima, ``(d,)``.
+    ends_energies
+        Their energies.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Points and directions of the line there, each ``(k, d)``, highest first. Where the energy
+        has no maximum inside, the stop next to the higher end stands in.
+    """
+    t = np.linspace(0.0, 1.0, STOPS + 2)
+    along = end - start
+    energy, gradient = target.energy_and_gradient(start + t[1:-1, None] * along)
+    energy = np.concatenate([ends_energies[:1], energy, ends_energies[1:]])
+    slope = np.concatenate([[0.0], gradient @ along, [0.0]])
+    places, heights = [], []
+    for i in range(len(t) - 1):
+        place, height = _cubic_maximum(t[i : i + 2], energy[i : i + 2], slope[i : i + 2])
+        if 0.0 < place < 1.0:
+            places.append(place)
+            heights.append(height)
+    if not places:
+        places, heights = [t[1] if energy[0] >= energy[-1] else t[-2]], [0.0]
+    order = np.argsort(-np.array(heights), kind="stable")
+    points = start + np.array(places)[order, None] * along
+    return points, np.tile(along, (len(points), 1))
+
+
+def _cubic_maximum(t: Array, energy: Array, slope: Array) -> tuple[float, float]:
+    """Place and height of the maximum of Hermite's cubic on an interval; NaN for none inside."""
+    width = t[1] - t[0]
+    rise, left, right = energy[1] - energy[0], slope[0] * width, slope[1] * width
+    # The cubic e0 + left u + b u^2 + a u^3, with u from 0 to 1.
+    b, a = 3 * rise - 2 * left - right, left + right - 2 * rise
+    discriminant = b * b - 3 * a * left
+    if not np.isfinite(discriminant) or discriminant <= 0:
+        return np.nan, np.nan
+    # Of two equal forms of the root with negative curvature, the one that does not cancel.
+    root = np.sqrt(discriminant)
+    if b > 0:
+        u = -(b + root) / (3 * a) if a else np.nan
+    else:
+        u = left / (root - b)
+    if not 0.0 <= u < 1.0:
+        return np.nan, np.nan
+    return float(t[0] + u * width), float(energy[0] + u * (left + u * (b + u * a)))
+
+
+def relax_string(
+    target: Target,
+    start: Array,
+    end: Array,
+    scales: Array,
+    *,
+    models: tuple[Array, Array] | None = None,
+    bend: Array | None = None,
+    sweeps: int = SWEEPS,
+) -> tuple[Array, Array]:
+    """Relax a line between two minima across itself.
+
+    The string method, with Newton steps in the space across the string in place of its steepest
+    descent, after each of which the images are spread evenly again. The Hessians are models that
+    begin between those of the two ends, and learn from the gradients.
 
     Parameters
     ----------
@@ -33,8 +104,13 @@ def relax_string(
         The two minima, ``(d,)``.
     scales
         Unit of distances by coordinate, ``(d,)``.
+    models
+        Hessians at the two ends, ``(d, d)`` each; by default the target's.
+    bend
+        By how much the middle of the first line is moved aside, ``(d,)``; by default it is
+        straight.
     sweeps
-        Relaxations of all images, each one gradient and Hessian per image.
+        Relaxations of all images, each one gradient per image.
 
     Returns
     -------
@@ -47,14 +123,27 @@ def relax_string(
     minimum energy paths in barrier-crossing events", J. Chem. Phys. 126, 164103 (2007).
     """
     low, high = bounds_of(target)
-    string = np.linspace(start, end, IMAGES + 2)
+    t = np.linspace(0.0, 1.0, IMAGES + 2)[:, None]
+    string = start + t * (end - start)
+    if bend is not None:
+        string = np.clip(string + 4 * t * (1 - t) * bend, low, high)
+    if models is None:
+        at_start, at_end = target.hessian(np.stack([start, end]))
+        models = (at_start, at_end)
+    model = (models[0] + t[1:-1, :, None] * (models[1] - models[0])) * np.outer(scales, scales)
+    old, old_gradient = None, None
     for _ in range(sweeps):
         inner = string[1:-1]
         energy, gradient = target.energy_and_gradient(inner.copy())
-        hessian = target.hessian(inner.copy())
+        gradient = gradient * scales
+        if old is not None and old_gradient is not None:
+            usable = np.isfinite(gradient).all(axis=1) & np.isfinite(old_gradient).all(axis=1)
+            change = np.where(usable[:, None], gradient - old_gradient, np.nan)
+            model = bofill(model, (inner - old) / scales, change)
+        old, old_gradient = inner, gradient
         tangent = (string[2:] - string[:-2]) / scales
         tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-300)
-        step = _across(gradient * scales, hessian * np.outer(scales, scales), tangent)
+        step = _across(gradient, model, tangent)
         usable = np.isfinite(energy) & np.isfinite(step).all(axis=1)
         moved = np.clip(inner + np.where(usable[:, None], step, 0.0) * scales, low, high)
         string = _spread(np.concatenate([start[None], moved, end[None]]), scales)

@@ -8,86 +8,130 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from bayescape.explore.quench import Quenched, QuenchStatus, same_point
+from bayescape.evaluations import Evaluations
+from bayescape.explore.captors import Captors
+from bayescape.explore.quench import QuenchStatus
+from bayescape.explore.saddle import SaddleStatus
+from bayescape.explore.symmetry import Symmetry
+from bayescape.explore.tasks import Result
 from bayescape.landscape.harmonic import occupation
 
 __all__ = ["Pool"]
 
 Array = NDArray[np.float64]
 
+NO_END = "transition state with a downhill path to no minimum"
+
 
 class Pool:
-    """Minima and transition states as they are found.
+    """Minima and transition states as they are found, and their images under the symmetries.
 
     Parameters
     ----------
-    d
-        Number of coordinates.
+    symmetry
+        Of the target: what is found is entered with all its images.
     """
 
-    def __init__(self, d: int) -> None:
-        self.minima, self.energies = np.empty((0, d)), np.empty(0)
-        self.hessians = np.empty((0, d, d))
+    def __init__(self, symmetry: Symmetry) -> None:
+        self.symmetry = symmetry
+        self.minima = Captors.none(symmetry.d)
+        self.states = Captors.none(symmetry.d)
         self.hits = np.empty(0, dtype=int)  # by independent quenches: what coverage rests on
-        self.states, self.state_energies = np.empty((0, d)), np.empty(0)
-        self.state_hessians = np.empty((0, d, d))
+        self.seen = np.empty(0, dtype=int)  # by how many other searches it was come upon
+        self.orbit = np.empty(0, dtype=int)  # first of the images that each minimum belongs to
+        self.permutation = np.empty((len(symmetry), 0), dtype=int)  # of minima, by each operation
         self.joins: list[tuple[int, int]] = []
         self.ends: Counter[str] = Counter()
-        self.lowest_at_bound = np.inf
+        self.errors: Counter[str] = Counter()
+        self.evaluations = Evaluations()
+        self.flat: list[Array] = []
+        self.lowest = dict.fromkeys((QuenchStatus.AT_BOUND, QuenchStatus.STUCK), np.inf)
 
-    def add_quenches(self, ends: Quenched, *, independent: bool) -> NDArray[np.int_]:
-        """Enter the ends of quenches, and return the minimum of each, -1 for none, ``(B,)``."""
-        found = np.full(len(ends.theta), -1)
-        for b, code in enumerate(ends.status):
+    def merge(self, result: Result, numbers: NDArray[np.int_], *, independent: bool) -> None:
+        """Enter what a task found.
+
+        Parameters
+        ----------
+        result
+            Of the task.
+        numbers
+            Positions here of the minima that the task knew, ``(M,)``.
+        independent
+            Whether its quenches began at scattered starts, so that they count as hits.
+        """
+        self.evaluations += result.evaluations
+        self.errors.update(result.errors)
+        self.flat += list(result.flat)
+        new = [
+            self._minimum(theta, float(energy), hessian)
+            for theta, energy, hessian in zip(
+                result.theta, result.energy, result.hessian, strict=True
+            )
+        ]
+        place = np.array([*numbers, *new, -1], dtype=int)  # the last stands for none
+        for minimum, code, energy in zip(
+            place[result.quenched], result.quench_status, result.quench_end, strict=True
+        ):
             status = QuenchStatus(code)
-            self.ends[status.text] += 1
-            if status is QuenchStatus.AT_BOUND:
-                self.lowest_at_bound = min(self.lowest_at_bound, float(ends.energy[b]))
-            if status is not QuenchStatus.MINIMUM:
-                continue
-            found[b] = self._minimum(ends.theta[b], ends.energy[b], ends.hessian[b])
-            self.hits[found[b]] += independent
-        return found
+            captured = status is QuenchStatus.CAPTURED
+            self.ends[QuenchStatus.MINIMUM.text if captured else status.text] += 1
+            if status in self.lowest:
+                self.lowest[status] = min(self.lowest[status], float(energy))
+            if minimum >= 0:
+                (self.hits if independent else self.seen)[minimum] += 1
+        for code in result.saddle_status:
+            if code != SaddleStatus.TRANSITION_STATE:
+                self.ends[SaddleStatus(code).text] += 1
+        for s, joins in enumerate(place[result.joins]):
+            self._state(
+                result.states[s],
+                float(result.state_energy[s]),
+                result.state_hessian[s],
+                (int(joins[0]), int(joins[1])),
+            )
 
     def _minimum(self, theta: Array, energy: float, hessian: Array) -> int:
-        same = same_point(
-            theta[None], np.array([energy]), self.minima, self.energies, self.hessians
-        )[0]
+        same = self.minima.same(theta[None], np.array([energy]))[0]
         if same.any():
             return int(same.argmax())
-        self.minima = np.concatenate([self.minima, theta[None]])
-        self.energies = np.append(self.energies, energy)
-        self.hessians = np.concatenate([self.hessians, hessian[None]])
-        self.hits = np.append(self.hits, 0)
-        return len(self.minima) - 1
+        first = len(self.minima)
+        for image, curvature in self.symmetry.images(theta, hessian):
+            if not self.minima.same(image[None], np.array([energy]))[0, first:].any():
+                self.minima = self.minima.with_point(image, energy, curvature)
+        more = len(self.minima) - first
+        self.hits = np.append(self.hits, np.zeros(more, dtype=int))
+        self.seen = np.append(self.seen, np.zeros(more, dtype=int))
+        self.orbit = np.append(self.orbit, np.full(more, first))
+        moved = [
+            [
+                first
+                + int(self.minima.same(image[None], np.array([energy]))[0, first:].argmax())
+                for image in self.symmetry.points(point)
+            ]
+            for point in self.minima.points[first:]
+        ]
+        self.permutation = np.concatenate([self.permutation, np.array(moved, dtype=int).T], axis=1)
+        return first
 
-    def knows_state(self, theta: Array, energy: float) -> bool:
-        """Whether a transition state is already here."""
-        return bool(
-            same_point(
-                theta[None],
-                np.array([energy]),
-                self.states,
-                self.state_energies,
-                self.state_hessians,
-            ).any()
-        )
+    def _state(self, theta: Array, energy: float, hessian: Array, joins: tuple[int, int]) -> None:
+        if self.states.same(theta[None], np.array([energy])).any():
+            self.ends[SaddleStatus.CAPTURED.text] += 1
+            return
+        if min(joins) < 0:
+            self.ends[NO_END] += 1
+            return
+        self.ends[SaddleStatus.TRANSITION_STATE.text] += 1
+        for minimum in joins:
+            self.seen[minimum] += 1
+        for g, (image, curvature) in enumerate(self.symmetry.images(theta, hessian)):
+            if not self.states.same(image[None], np.array([energy])).any():
+                self.states = self.states.with_point(image, energy, curvature)
+                a, b = (int(self.permutation[g, m]) for m in joins)
+                self.joins.append((a, b))
 
-    def add_state(
-        self, theta: Array, energy: float, hessian: Array, joins: tuple[int, int]
-    ) -> None:
-        """Enter a transition state with the two minima that it joins."""
-        self.states = np.concatenate([self.states, theta[None]])
-        self.state_energies = np.append(self.state_energies, energy)
-        self.state_hessians = np.concatenate([self.state_hessians, hessian[None]])
-        self.joins.append(joins)
-
-    def matters(self, negligible: float) -> list[int]:
-        """Minima that independent quenches hit, or whose harmonic occupation is not negligible."""
-        if len(self.minima) == 0:
-            return []
-        occupied = occupation(self.energies, self.hessians)
-        return [int(m) for m in np.flatnonzero((self.hits > 0) | (occupied > negligible))]
+    def occupation(self) -> Array:
+        """Harmonic occupation of each minimum, ``(M,)``."""
+        return occupation(self.minima.energies, self.minima.hessians)
 
     def components(self) -> list[set[int]]:
         """Minima by connected part of the graph."""
@@ -95,8 +139,8 @@ class Pool:
         graph.add_nodes_from(range(len(self.minima)))
         return [set(part) for part in nx.connected_components(graph)]
 
-    def distances(self) -> Array:
-        """Distances between minima in the mean of their Hessians' metrics, ``(M, M)``."""
-        away = self.minima[:, None] - self.minima[None]
-        metric = 0.5 * (self.hessians[:, None] + self.hessians[None])
-        return np.sqrt(np.maximum(np.einsum("abi,abij,abj->ab", away, metric, away), 0.0))
+    def orbit_counts(self, counts: NDArray[np.int_]) -> NDArray[np.int_]:
+        """Sum counts of minima over each set of images."""
+        return np.bincount(self.orbit, counts, minlength=len(self.orbit)).astype(int)[
+            np.unique(self.orbit)
+        ]

@@ -8,16 +8,21 @@ import enum
 import numpy as np
 from numpy.typing import NDArray
 
+from bayescape.explore.captors import Captors, same_point
+from bayescape.explore.guard import CutShort
+from bayescape.explore.secant import symmetric_rank_one
 from bayescape.targets.target import Target, bounds_of
 
-__all__ = ["QuenchStatus", "Quenched", "length_scales", "quench", "same_point"]
+__all__ = ["QuenchStatus", "Quenched", "Scales", "length_scales", "quench", "same_point"]
 
 Array = NDArray[np.float64]
 
 FLAT = 1e-6  # curvature, in nats per squared length scale, below which a direction is flat
 FIRST_RADIUS, LARGEST_RADIUS = 0.25, 0.5  # in length scales: small enough to stay in a basin
+SMALLEST_RADIUS = 1e-14
 FAR = 100.0  # length scales from the start beyond which a point has run off
 ESCAPES = 3  # pushes off a saddle before it is reported as one
+DOUBTS = 4  # steps that the model foretold badly before the Hessian is asked for
 
 
 class QuenchStatus(enum.IntEnum):
@@ -29,6 +34,9 @@ class QuenchStatus(enum.IntEnum):
     SADDLE = 3
     FAILED = 4
     CAPTURED = 5
+    OUTSIDE = 6
+    STUCK = 7
+    CUT_SHORT = 8
 
     @property
     def text(self) -> str:
@@ -40,6 +48,9 @@ class QuenchStatus(enum.IntEnum):
             QuenchStatus.SADDLE: "quench stuck at a saddle",
             QuenchStatus.FAILED: "quench did not converge",
             QuenchStatus.CAPTURED: "captured by a known minimum",
+            QuenchStatus.OUTSIDE: "quench began where the energy is not finite",
+            QuenchStatus.STUCK: "quench stuck where no step lowers the energy",
+            QuenchStatus.CUT_SHORT: "quench cut short",
         }[self]
 
 
@@ -51,11 +62,16 @@ class Quenched:
     ----------
     theta, energy, gradient_norm, hessian
         Shapes ``(B, d)``, ``(B,)``, ``(B,)``, ``(B, d, d)``; the norm is over coordinates that are
-        not held at a wall.
+        not held at a wall. The Hessian is exact at minima, at walls, on flats and at saddles, and
+        NaN elsewhere.
     status
         `QuenchStatus` of each, ``(B,)``.
     captor
-        Which of the known minima captured each, ``(B,)``; -1 for none.
+        What captured each, ``(B,)``: a position among the ``M`` known minima, or ``M`` plus the row
+        of another quench of the batch which ended in a minimum; -1 for none.
+    direction
+        Where a quench ended in a flat direction, that direction with unit length, ``(B, d)``;
+        NaN elsewhere.
     """
 
     theta: Array
@@ -64,35 +80,43 @@ class Quenched:
     hessian: Array
     status: NDArray[np.int_]
     captor: NDArray[np.int_]
+    direction: Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Scales:
+    """Where a target's starts lie, and how far they spread.
+
+    Attributes
+    ----------
+    unit
+        The spread by coordinate, ``(d,)``: the unit in which steps are limited. It is the
+        interquartile range over 1.35, a normal distribution's standard deviation.
+    low, high
+        The box of the starts, ``(d,)``.
+    """
+
+    unit: Array
+    low: Array
+    high: Array
+
+    @classmethod
+    def of(cls, target: Target) -> Scales:
+        """From 256 starts drawn with a fixed seed, so that a target always has the same."""
+        starts = np.asarray(target.starts(256, np.random.default_rng(0)), dtype=float)
+        low, high = np.quantile(starts, [0.25, 0.75], axis=0)
+        unit = (high - low) / 1.35
+        return cls(np.where(unit > 0, unit, 1.0), starts.min(axis=0), starts.max(axis=0))
+
+    def outside(self, theta: Array, margin: float) -> NDArray[np.bool_]:
+        """Which points lie out of the box by more than a share of its width, ``(B,)``."""
+        width = margin * np.maximum(self.high - self.low, self.unit)
+        return ((theta < self.low - width) | (theta > self.high + width)).any(axis=1)
 
 
 def length_scales(target: Target) -> Array:
-    """The spread of a target's starts by coordinate, ``(d,)``: the unit in which steps are limited.
-
-    The interquartile range over 1.35 (a normal distribution's standard deviation), of 256 starts
-    drawn with a fixed seed, so that a target always has the same.
-    """
-    starts = target.starts(256, np.random.default_rng(0))
-    low, high = np.quantile(starts, [0.25, 0.75], axis=0)
-    scales = (high - low) / 1.35
-    return np.where(scales > 0, scales, 1.0)
-
-
-def same_point(
-    theta: Array, energy: Array, points: Array, energies: Array, hessians: Array
-) -> NDArray[np.bool_]:
-    """Which of some stationary points each point is, ``(B, d)`` and ``(M, d)`` to ``(B, M)``.
-
-    Two are the same when they are closer than a hundredth of a thermal width in the metric of the
-    Hessian's magnitude, and as high.
-    """
-    if len(points) == 0:
-        return np.zeros((len(theta), 0), dtype=bool)
-    values, vectors = np.linalg.eigh(hessians)
-    along = np.einsum("bmi,mik->bmk", theta[:, None] - points, vectors)
-    away = (np.abs(values) * along**2).sum(axis=2)
-    level = np.abs(energy[:, None] - energies) < 1e-5 * (1 + 1e-3 * np.abs(energies))
-    return (away < 1e-4) & level
+    """The spread of a target's starts by coordinate, ``(d,)``: see `Scales`."""
+    return Scales.of(target).unit
 
 
 def quench(
@@ -100,15 +124,20 @@ def quench(
     theta: Array,
     *,
     gradient_tolerance: float = 1e-6,
-    max_steps: int = 200,
-    scales: Array | None = None,
-    known: tuple[Array, Array, Array] | None = None,
+    max_steps: int = 300,
+    scales: Array | Scales | None = None,
+    known: tuple[Array, Array, Array] | Captors | None = None,
+    mates: bool = False,
+    models: Array | None = None,
 ) -> Quenched:
-    """Walk points downhill by trust-region Newton steps with exact Hessians.
+    """Walk points downhill by trust-region steps in a model that learns the curvature.
 
-    Negative curvature is taken by its magnitude, so that steps lead away from saddles. Steps are
-    short against the starts' spread: a quench ends in the basin that it began in. Hard walls hold
-    the coordinates that press against them. A point whose energy is not finite fails alone.
+    The model is a Hessian updated by the symmetric rank-one formula; the target's own is asked for
+    where the model keeps foretelling badly, and where a walk has converged, to tell what it has
+    converged to. Negative curvature is taken by its magnitude, so that steps lead away from
+    saddles. Steps are short against the starts' spread: a quench ends in the basin that it began
+    in. Hard walls hold the coordinates that press against them. A point whose energy is not finite
+    fails alone.
 
     Parameters
     ----------
@@ -121,10 +150,17 @@ def quench(
     max_steps
         Evaluations of the gradient per point, at most.
     scales
-        Unit of step lengths by coordinate, ``(d,)``; by default `length_scales`.
+        Unit of step lengths by coordinate, ``(d,)``, or `Scales`; by default those of the target.
     known
-        Points, energies and Hessians of minima that end a quench early by capturing it: a point
-        within half a thermal width of one, as high as its parabola says, is in its basin.
+        Points, energies and Hessians of minima that end a quench early by capturing it; see
+        `bayescape.explore.captors`.
+    mates
+        Whether minima that other quenches of the batch have come to capture too. It saves
+        evaluations, at the price that a point's path is no longer its own affair.
+
+    models
+        First guesses of the Hessians, ``(B, d, d)``; by default the identity, in units of the
+        scales.
 
     Returns
     -------
@@ -132,146 +168,200 @@ def quench(
 
     References
     ----------
-    J. Nocedal, S. J. Wright, *Numerical Optimization*, Springer (2006), chapter 4; for the
+    J. Nocedal, S. J. Wright, *Numerical Optimization*, Springer (2006), chapters 4 and 6.2; for the
     magnitude of negative curvature Y. Dauphin et al., NeurIPS (2014), arXiv:1406.2572.
     """
-    walk = _Walk(target, np.array(theta, dtype=float), scales)
-    for _ in range(max_steps):
-        active = np.flatnonzero(walk.status < 0)
-        if len(active) == 0:
-            break
-        walk.refresh_hessians(active)
-        if known is not None:
-            walk.capture(active, *known)
-        walk.settle(active, gradient_tolerance)
-        active = active[walk.status[active] < 0]
-        if len(active):
-            walk.step(active)
-    walk.status[walk.status < 0] = QuenchStatus.FAILED
-    norms = np.linalg.norm(walk.free_gradient(np.arange(len(theta))), axis=1)
-    return Quenched(walk.theta, walk.energy, norms, walk.hessian, walk.status, walk.captor)
+    theta = np.array(theta, dtype=float)
+    box = scales if isinstance(scales, Scales) else Scales.of(target)
+    if scales is not None and not isinstance(scales, Scales):
+        box = dataclasses.replace(box, unit=np.asarray(scales, dtype=float))
+    if known is None:
+        known = Captors.none(theta.shape[1])
+    known = known if isinstance(known, Captors) else Captors(*known)
+    walk = _Walk(target, theta, box, known, mates)
+    if models is not None:
+        walk.model = models * np.outer(box.unit, box.unit)
+    try:
+        walk.begin()
+        for _ in range(max_steps):
+            if not walk.active.size:
+                break
+            walk.capture()
+            walk.settle(gradient_tolerance)
+            walk.step()
+        walk.status[walk.active] = QuenchStatus.FAILED
+    except CutShort:
+        walk.status[walk.active] = QuenchStatus.CUT_SHORT
+    return walk.ends()
 
 
 class _Walk:
-    """The state of a batch of quenches: where each point is, and what is known there."""
+    """The state of a batch of quenches, in units of the length scales."""
 
-    def __init__(self, target: Target, theta: Array, scales: Array | None) -> None:
-        self.target = target
+    def __init__(
+        self, target: Target, theta: Array, box: Scales, known: Captors, mates: bool
+    ) -> None:
+        self.target, self.box, self.unit = target, box, box.unit
         self.low, self.high = bounds_of(target)
-        self.scales = length_scales(target) if scales is None else scales
+        count, d = theta.shape
         self.theta = np.clip(theta, self.low, self.high)
         self.begun = self.theta.copy()
-        count, d = theta.shape
-        self.energy, self.gradient = target.energy_and_gradient(self.theta.copy())
-        self.hessian = np.full((count, d, d), np.nan)
-        self.stale = np.ones(count, dtype=bool)
+        self.energy, self.gradient = np.full(count, np.inf), np.full((count, d), np.nan)
+        self.model = np.tile(np.eye(d), (count, 1, 1))
+        self.exact = np.zeros(count, dtype=bool)
+        self.doubts = np.zeros(count, dtype=int)
         self.radius = np.full(count, FIRST_RADIUS)
         self.escapes = np.zeros(count, dtype=int)
         self.status = np.full(count, -1)
         self.captor = np.full(count, -1)
-        lost = ~(np.isfinite(self.energy) & np.isfinite(self.gradient).all(axis=1))
-        self.status[lost] = QuenchStatus.FAILED
+        self.direction = np.full((count, d), np.nan)
+        self.known, self.given = known, len(known)
+        self.mates: list[int] | None = [] if mates else None  # rows added to the known minima
 
-    def refresh_hessians(self, active: NDArray[np.int_]) -> None:
-        """Evaluate the Hessian where the point has moved since the last one."""
-        moved = active[self.stale[active]]
-        if len(moved):
-            self.hessian[moved] = self.target.hessian(self.theta[moved])
-            self.stale[moved] = False
-            lost = ~np.isfinite(self.hessian[moved]).all(axis=(1, 2))
-            self.status[moved[lost]] = QuenchStatus.FAILED
+    @property
+    def active(self) -> NDArray[np.intp]:
+        """Rows that still walk."""
+        return np.flatnonzero(self.status < 0)
 
-    def held(self, which: NDArray[np.int_]) -> NDArray[np.bool_]:
+    def begin(self) -> None:
+        """Evaluate the starts."""
+        energy, gradient = self.target.energy_and_gradient(self.theta)
+        usable = np.isfinite(energy) & np.isfinite(gradient).all(axis=1)
+        self.energy, self.gradient = np.where(usable, energy, np.inf), gradient
+        self.status[~usable] = QuenchStatus.OUTSIDE
+
+    def held(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Coordinates at a wall that the energy presses them against."""
-        theta, gradient = self.theta[which], self.gradient[which]
+        theta, gradient = self.theta[rows], self.gradient[rows]
         return ((theta <= self.low) & (gradient > 0)) | ((theta >= self.high) & (gradient < 0))
 
-    def free_gradient(self, which: NDArray[np.int_]) -> Array:
+    def free_gradient(self, rows: NDArray[np.intp]) -> Array:
         """Gradient with the held coordinates' part taken out."""
-        return np.where(self.held(which), 0.0, self.gradient[which])
+        return np.where(self.held(rows), 0.0, self.gradient[rows])
 
-    def capture(
-        self, active: NDArray[np.int_], points: Array, energies: Array, hessians: Array
-    ) -> None:
+    def capture(self) -> None:
         """End the quenches that a known minimum's quadratic region holds."""
-        active = active[self.status[active] < 0]
-        away = self.theta[active][:, None] - points
-        rise = 0.5 * np.einsum("bmi,mij,bmj->bm", away, hessians, away)
-        real = self.energy[active][:, None] - energies
-        near = (rise < 0.125) & (np.abs(real - rise) < 0.25 * rise + 1e-6)
-        caught = near.any(axis=1)
-        self.captor[active[caught]] = np.where(near, rise, np.inf).argmin(axis=1)[caught]
-        self.status[active[caught]] = QuenchStatus.CAPTURED
+        rows = self.active
+        caught = self.known.catch(self.theta[rows], self.energy[rows], self.gradient[rows])
+        rows, caught = rows[caught >= 0], caught[caught >= 0]
+        names = [*range(self.given), *(self.given + row for row in self.mates or ())]
+        self.captor[rows] = np.array(names, dtype=int)[caught]
+        self.status[rows] = QuenchStatus.CAPTURED
 
-    def settle(self, active: NDArray[np.int_], tolerance: float) -> None:
+    def ask(self, rows: NDArray[np.intp]) -> None:
+        """Evaluate the Hessian at some points."""
+        if len(rows):
+            hessian = self.target.hessian(self.theta[rows])
+            usable = np.isfinite(hessian).all(axis=(1, 2))
+            self.status[rows[~usable]] = QuenchStatus.FAILED
+            hessian = np.where(usable[:, None, None], hessian, 0.0)
+            self.model[rows] = hessian * np.outer(self.unit, self.unit)
+            self.exact[rows], self.doubts[rows] = True, 0
+
+    def settle(self, tolerance: float) -> None:
         """Classify the points that have converged or run off."""
-        active = active[self.status[active] < 0]
-        gradient, held = self.free_gradient(active), self.held(active)
-        for i, b in enumerate(active):
-            if (np.abs(self.theta[b] - self.begun[b]) > FAR * self.scales).any():
-                self.status[b] = QuenchStatus.FLAT
-            elif np.linalg.norm(gradient[i]) < tolerance:
-                free = ~held[i]
-                scaled = self.hessian[b] * self.scales[:, None] * self.scales[None, :]
-                values, vectors = np.linalg.eigh(scaled[np.ix_(free, free)])
-                if len(values) and values[0] < -FLAT:
-                    self._escape(b, free, vectors[:, 0])
-                elif not free.all():
-                    self.status[b] = QuenchStatus.AT_BOUND
-                elif values[0] < FLAT:
-                    self.status[b] = QuenchStatus.FLAT
-                else:
-                    self.status[b] = QuenchStatus.MINIMUM
+        rows = self.active
+        off = (np.abs(self.theta[rows] - self.begun[rows]) > FAR * self.unit).any(axis=1)
+        for row in rows[off]:
+            self._is_flat(row, self.theta[row] - self.begun[row])
+        rows = self.active
+        converged = np.linalg.norm(self.free_gradient(rows), axis=1) < tolerance
+        self.ask(rows[(converged | (self.doubts[rows] >= DOUBTS)) & ~self.exact[rows]])
+        rows = rows[converged]
+        rows = rows[self.status[rows] < 0]
+        for row, held in zip(rows, self.held(rows), strict=True):
+            free = ~held
+            values, vectors = np.linalg.eigh(self.model[row][np.ix_(free, free)])
+            if len(values) and values[0] < -FLAT:
+                self._escape(row, free, vectors[:, 0])
+            elif held.any():
+                self.status[row] = QuenchStatus.AT_BOUND
+            elif values[0] < FLAT:
+                self._is_flat(row, vectors[:, 0] * self.unit)
+            else:
+                self._is_minimum(row)
 
-    def _escape(self, b: int, free: NDArray[np.bool_], direction: Array) -> None:
-        """Push a point off a saddle along its most negative mode, or give it up."""
-        if self.escapes[b] >= ESCAPES:
-            self.status[b] = QuenchStatus.SADDLE
+    def _is_flat(self, row: int, direction: Array) -> None:
+        self.status[row] = QuenchStatus.FLAT
+        self.direction[row] = direction / np.linalg.norm(direction)
+
+    def _is_minimum(self, row: int) -> None:
+        hessian = self.model[row] / np.outer(self.unit, self.unit)
+        self.status[row] = QuenchStatus.MINIMUM
+        if self.mates is None:
             return
-        self.escapes[b] += 1
+        if not self.known.same(self.theta[[row]], self.energy[[row]]).any():
+            self.known = self.known.with_point(self.theta[row], self.energy[row], hessian)
+            self.mates.append(int(row))
+
+    def _escape(self, row: int, free: NDArray[np.bool_], direction: Array) -> None:
+        """Push a point off a saddle along its most negative mode, or give it up."""
+        if self.escapes[row] >= ESCAPES:
+            self.status[row] = QuenchStatus.SADDLE
+            return
+        self.escapes[row] += 1
         push = np.zeros(len(free))
-        push[free] = 0.05 * direction * self.scales[free]
-        trial = np.clip(self.theta[b] + push, self.low, self.high)
-        energy, gradient = self.target.energy_and_gradient(trial[None].copy())
+        push[free] = 0.05 * direction * self.unit[free]
+        trial = np.clip(self.theta[row] + push, self.low, self.high)
+        energy, gradient = self.target.energy_and_gradient(trial[None])
         if np.isfinite(energy[0]) and np.isfinite(gradient).all():
-            self.theta[b], self.energy[b], self.gradient[b] = trial, energy[0], gradient[0]
-            self.stale[b] = True
+            self.theta[row], self.energy[row], self.gradient[row] = trial, energy[0], gradient[0]
+            self.exact[row] = False
 
-    def step(self, active: NDArray[np.int_]) -> None:
-        """Try one step from every active point, and keep it where the energy falls."""
-        free = ~self.held(active)
+    def step(self) -> None:
+        """Try one step from every point that still walks, and keep it where the energy falls."""
+        rows = self.active
+        if not rows.size:
+            return
+        free = ~self.held(rows)
         both = free[:, :, None] & free[:, None, :]
-        unit = self.scales
-        hessian = np.where(both, self.hessian[active] * unit[:, None] * unit[None, :], 0.0)
-        gradient = self.free_gradient(active) * unit
-        values, vectors = np.linalg.eigh(hessian)
-        slope = np.einsum("bik,bi->bk", vectors, gradient)
-        stiff = np.maximum(np.abs(values), FLAT)
-        along = -slope / stiff
+        values, vectors = np.linalg.eigh(np.where(both, self.model[rows], 0.0))
+        slope = np.einsum("bik,bi->bk", vectors, self.free_gradient(rows) * self.unit)
+        along = -slope / np.maximum(np.abs(values), FLAT)
         length = np.linalg.norm(along, axis=1)
-        shrink = np.minimum(1.0, self.radius[active] / np.maximum(length, 1e-300))
-        along *= shrink[:, None]
+        along *= np.minimum(1.0, self.radius[rows] / np.maximum(length, 1e-300))[:, None]
         predicted = -(slope * along + 0.5 * values * along**2).sum(axis=1)
-        move = np.einsum("bik,bk->bi", vectors, along) * unit
-        trial = np.clip(self.theta[active] + move, self.low, self.high)
-        energy, new_gradient = self.target.energy_and_gradient(trial.copy())
+        move = np.einsum("bik,bk->bi", vectors, along) * self.unit
+        trial = np.clip(self.theta[rows] + move, self.low, self.high)
+        energy, gradient = self.target.energy_and_gradient(trial)
 
-        drop = self.energy[active] - energy
-        finite = np.isfinite(energy) & np.isfinite(new_gradient).all(axis=1)
+        drop = self.energy[rows] - energy
+        finite = np.isfinite(energy) & np.isfinite(gradient).all(axis=1)
         # Near the bottom the fall drowns in rounding: there a smaller gradient decides.
-        rounding = 1e-11 * (1 + np.abs(self.energy[active]))
-        flatter = np.linalg.norm(new_gradient, axis=1) < np.linalg.norm(
-            self.gradient[active], axis=1
-        )
+        rounding = 1e-11 * (1 + np.abs(self.energy[rows]))
+        before = np.linalg.norm(self.gradient[rows], axis=1)
+        flatter = np.linalg.norm(gradient, axis=1) < before
         with np.errstate(invalid="ignore"):
             good = finite & ((drop > rounding) | ((np.abs(drop) <= rounding) & flatter))
             close = good & (drop > 0.5 * predicted)
-        moved = active[good]
+            poor = finite & (drop < 0.25 * predicted)
+        step = np.where(finite[:, None], (trial - self.theta[rows]) / self.unit, 0.0)
+        change = np.where(finite[:, None], (gradient - self.gradient[rows]) * self.unit, 0.0)
+        self.model[rows] = symmetric_rank_one(self.model[rows], step, change)
+        self.exact[rows] &= ~finite
+        self.doubts[rows] += poor
+
+        moved = rows[good]
         self.theta[moved], self.energy[moved] = trial[good], energy[good]
-        self.gradient[moved] = new_gradient[good]
-        self.stale[moved] = True
-        self.radius[active[close]] = np.minimum(2 * self.radius[active[close]], LARGEST_RADIUS)
-        shorter = np.minimum(self.radius[active], np.linalg.norm(along, axis=1)) / 4
-        self.radius[active[~good]] = shorter[~good]
-        stuck = active[self.radius[active] < 1e-14]
-        self.status[stuck] = QuenchStatus.FAILED
+        self.gradient[moved] = gradient[good]
+        # Beyond the starts there is no neighbour to keep clear of: what runs off may run.
+        afar = self.box.outside(self.theta[rows], 1.0)
+        largest = np.where(afar, np.inf, LARGEST_RADIUS)
+        wider = np.minimum(2 * self.radius[rows], largest)
+        self.radius[rows] = np.where(close, wider, self.radius[rows])
+        shorter = np.minimum(self.radius[rows], np.linalg.norm(along, axis=1)) / 4
+        self.radius[rows] = np.where(good, self.radius[rows], shorter)
+        self.status[rows[self.radius[rows] < SMALLEST_RADIUS]] = QuenchStatus.STUCK
+
+    def ends(self) -> Quenched:
+        """What the batch has come to."""
+        hessian = self.model / np.outer(self.unit, self.unit)
+        classified = self.exact & np.isin(
+            self.status,
+            [QuenchStatus.MINIMUM, QuenchStatus.AT_BOUND, QuenchStatus.FLAT, QuenchStatus.SADDLE],
+        )
+        hessian[~classified] = np.nan
+        norms = np.linalg.norm(self.free_gradient(np.arange(len(self.theta))), axis=1)
+        return Quenched(
+            self.theta, self.energy, norms, hessian, self.status, self.captor, self.direction
+        )

@@ -8,15 +8,19 @@ import enum
 import numpy as np
 from numpy.typing import NDArray
 
-from bayescape.explore.quench import FAR, FLAT, length_scales
+from bayescape.explore.captors import Captors
+from bayescape.explore.guard import CutShort
+from bayescape.explore.quench import FLAT, Scales
+from bayescape.explore.secant import bofill
 from bayescape.targets.target import Target, bounds_of
 
 __all__ = ["SaddleStatus", "Saddles", "follow"]
 
 Array = NDArray[np.float64]
 
-LONGEST = 0.3  # step, in length scales: a mode keeps its identity over such a distance
-PATIENCE = 20  # steps after which they are halved, again and again: cycles are broken
+LONGEST, SHORTEST = 0.5, 0.02  # steps, in length scales: a mode keeps its identity over the longest
+MARGIN = 0.1  # share of the starts' box by which a search may leave it
+DOUBTS = 4  # steps in a row that the model foretold badly before the Hessian is asked for
 
 
 class SaddleStatus(enum.IntEnum):
@@ -27,6 +31,9 @@ class SaddleStatus(enum.IntEnum):
     AT_BOUND = 2
     RAN_OFF = 3
     FAILED = 4
+    CAPTURED = 5
+    OUTSIDE = 6
+    CUT_SHORT = 7
 
     @property
     def text(self) -> str:
@@ -35,8 +42,11 @@ class SaddleStatus(enum.IntEnum):
             SaddleStatus.TRANSITION_STATE: "transition state",
             SaddleStatus.WRONG_INDEX: "saddle search ended at another kind of point",
             SaddleStatus.AT_BOUND: "saddle search ran into a bound",
-            SaddleStatus.RAN_OFF: "saddle search ran off",
+            SaddleStatus.RAN_OFF: "saddle search left the region of the starts",
             SaddleStatus.FAILED: "saddle search did not converge",
+            SaddleStatus.CAPTURED: "transition state found again",
+            SaddleStatus.OUTSIDE: "saddle search began where the energy is not finite",
+            SaddleStatus.CUT_SHORT: "saddle search cut short",
         }[self]
 
 
@@ -47,7 +57,8 @@ class Saddles:
     Attributes
     ----------
     theta, energy, gradient_norm, hessian
-        Shapes ``(B, d)``, ``(B,)``, ``(B,)``, ``(B, d, d)``.
+        Shapes ``(B, d)``, ``(B,)``, ``(B,)``, ``(B, d, d)``; the Hessian is exact at transition
+        states and other stationary points, NaN elsewhere.
     status
         `SaddleStatus` of each, ``(B,)``.
     """
@@ -64,15 +75,19 @@ def follow(
     theta: Array,
     modes: Array,
     *,
+    models: Array | None = None,
     gradient_tolerance: float = 1e-6,
-    max_steps: int = 60,
-    scales: Array | None = None,
+    max_steps: int = 40,
+    scales: Array | Scales | None = None,
+    known: Captors | None = None,
 ) -> Saddles:
-    """Search for transition states from a batch of points in lockstep, with exact Hessians.
+    """Search for transition states from a batch of points in lockstep.
 
     Each point climbs the eigenvector that overlaps most with the mode it followed last, until that
     curvature is negative and the lowest of all, and descends along the others. In a mode with
-    slope ``F`` and curvature ``b`` the step is ``2 F / (|b| (1 + sqrt(1 + 4 F^2 / b^2)))``.
+    slope ``F`` and curvature ``b`` the step is ``2 F / (|b| (1 + sqrt(1 + 4 F^2 / b^2)))``. The
+    Hessian is a model that learns from the gradients; the target's own is asked for where the model
+    keeps foretelling badly, and where a search has converged.
 
     Parameters
     ----------
@@ -82,12 +97,16 @@ def follow(
         Starting points, ``(B, d)``.
     modes
         Directions to climb first, ``(B, d)``, of any length.
+    models
+        First guesses of the Hessians, ``(B, d, d)``; by default the target's at ``theta``.
     gradient_tolerance
         Largest gradient norm of a converged point.
     max_steps
-        Evaluations of gradient and Hessian per point, at most.
+        Evaluations of the gradient per point, at most.
     scales
-        Unit of step lengths by coordinate, ``(d,)``.
+        Unit of step lengths by coordinate, ``(d,)``, or `Scales`; by default those of the target.
+    known
+        Transition states that end a search early by capturing it.
 
     Returns
     -------
@@ -100,61 +119,137 @@ def follow(
     C. J. Cerjan, W. H. Miller, J. Chem. Phys. 75, 2800 (1981); D. J. Wales, J. Chem. Phys. 101,
     3750 (1994), equation 15.
     """
-    scales = length_scales(target) if scales is None else scales
-    low, high = bounds_of(target)
+    box = scales if isinstance(scales, Scales) else Scales.of(target)
+    if scales is not None and not isinstance(scales, Scales):
+        box = dataclasses.replace(box, unit=np.asarray(scales, dtype=float))
     theta = np.array(theta, dtype=float)
-    begun = theta.copy()
-    count, d = theta.shape
-    energy, norm = np.full(count, np.inf), np.full(count, np.inf)
-    hessian = np.full((count, d, d), np.nan)
-    status = np.full(count, -1)
-    mode = modes / scales
-    mode = mode / np.maximum(np.linalg.norm(mode, axis=1, keepdims=True), 1e-300)
+    climb = _Climb(target, theta, modes, box, Captors.none(theta.shape[1]) if known is None else known)
+    try:
+        climb.begin(models)
+        for _ in range(max_steps):
+            if not climb.active.size:
+                break
+            climb.settle(gradient_tolerance)
+            climb.step()
+        climb.status[climb.active] = SaddleStatus.FAILED
+    except CutShort:
+        climb.status[climb.active] = SaddleStatus.CUT_SHORT
+    return climb.ends()
 
-    for iteration in range(max_steps):
-        active = np.flatnonzero(status < 0)
-        if len(active) == 0:
-            break
-        value, gradient = target.energy_and_gradient(theta[active])
-        curvature = target.hessian(theta[active])
-        lost = ~(
-            np.isfinite(value) & np.isfinite(gradient).all(1) & np.isfinite(curvature).all((1, 2))
-        )
-        status[active[lost]] = SaddleStatus.FAILED
-        active, kept = active[~lost], ~lost
-        value, gradient, curvature = value[kept], gradient[kept], curvature[kept]
-        energy[active], hessian[active] = value, curvature
-        norm[active] = np.linalg.norm(gradient, axis=1)
 
-        values, vectors = np.linalg.eigh(curvature * scales[:, None] * scales[None, :])
-        done = norm[active] < gradient_tolerance
+class _Climb:
+    """The state of a batch of searches, in units of the length scales."""
+
+    def __init__(
+        self, target: Target, theta: Array, modes: Array, box: Scales, known: Captors
+    ) -> None:
+        self.target, self.box, self.known, self.unit = target, box, known, box.unit
+        self.low, self.high = bounds_of(target)
+        count, d = theta.shape
+        self.theta = theta
+        self.mode = modes / self.unit
+        self.mode /= np.maximum(np.linalg.norm(self.mode, axis=1, keepdims=True), 1e-300)
+        self.energy, self.gradient = np.full(count, np.inf), np.full((count, d), np.nan)
+        self.model = np.tile(np.eye(d), (count, 1, 1))
+        self.exact = np.zeros(count, dtype=bool)
+        self.doubts = np.zeros(count, dtype=int)
+        self.radius = np.full(count, LONGEST)
+        self.status = np.full(count, -1)
+
+    @property
+    def active(self) -> NDArray[np.intp]:
+        """Rows that still search."""
+        return np.flatnonzero(self.status < 0)
+
+    def begin(self, models: Array | None) -> None:
+        """Evaluate the starts, and the Hessians there unless guesses are given."""
+        self.energy, self.gradient = self.target.energy_and_gradient(self.theta)
+        usable = np.isfinite(self.energy) & np.isfinite(self.gradient).all(axis=1)
+        self.status[~usable] = SaddleStatus.OUTSIDE
+        if models is None:
+            self.ask(self.active)
+        else:
+            self.model = models * np.outer(self.unit, self.unit)
+
+    def ask(self, rows: NDArray[np.intp]) -> None:
+        """Evaluate the Hessian at some points."""
+        if len(rows):
+            hessian = self.target.hessian(self.theta[rows])
+            usable = np.isfinite(hessian).all(axis=(1, 2))
+            self.status[rows[~usable]] = SaddleStatus.FAILED
+            hessian = np.where(usable[:, None, None], hessian, 0.0)
+            self.model[rows] = hessian * np.outer(self.unit, self.unit)
+            self.exact[rows], self.doubts[rows] = True, 0
+
+    def settle(self, tolerance: float) -> None:
+        """Classify the points that have converged, were captured or ran off."""
+        rows = self.active
+        caught = self.known.catch(self.theta[rows], self.energy[rows], self.gradient[rows]) >= 0
+        self.status[rows[caught]] = SaddleStatus.CAPTURED
+        rows = rows[~caught]
+        off = self.box.outside(self.theta[rows], MARGIN)
+        self.status[rows[off]] = SaddleStatus.RAN_OFF
+        rows = rows[~off]
+        converged = np.linalg.norm(self.gradient[rows], axis=1) < tolerance
+        self.ask(rows[(converged | (self.doubts[rows] >= DOUBTS)) & ~self.exact[rows]])
+        rows = rows[converged]
+        rows = rows[self.status[rows] < 0]
+        values = np.linalg.eigvalsh(self.model[rows])
         index_one = (values[:, 0] < -FLAT) & (values[:, 1:] > FLAT).all(axis=1)
-        status[active[done & index_one]] = SaddleStatus.TRANSITION_STATE
-        status[active[done & ~index_one]] = SaddleStatus.WRONG_INDEX
-        off = (np.abs(theta[active] - begun[active]) > FAR * scales).any(axis=1)
-        status[active[off]] = SaddleStatus.RAN_OFF
+        self.status[rows[index_one]] = SaddleStatus.TRANSITION_STATE
+        self.status[rows[~index_one]] = SaddleStatus.WRONG_INDEX
 
-        overlap = np.abs(np.einsum("bik,bi->bk", vectors, mode[active]))
+    def step(self) -> None:
+        """Take one step from every point that still searches."""
+        rows = self.active
+        if not rows.size:
+            return
+        values, vectors = np.linalg.eigh(self.model[rows])
+        overlap = np.abs(np.einsum("bik,bi->bk", vectors, self.mode[rows]))
         climbed = np.where(values[:, 0] < 0, 0, overlap.argmax(axis=1))
-        rows = np.arange(len(active))
-        mode[active] = vectors[rows, :, climbed]
-        slope = np.einsum("bik,bi->bk", vectors, gradient * scales)
-        step = -_wales_step(slope, values)
-        step[rows, climbed] *= -1
+        each = np.arange(len(rows))
+        self.mode[rows] = vectors[each, :, climbed]
+        slope = np.einsum("bik,bi->bk", vectors, self.gradient[rows] * self.unit)
+        along = -_wales_step(slope, values)
+        along[each, climbed] *= -1
         # On a ridge's floor the slope along the mode is nothing: climb by a fixed stride instead.
-        flat = (values[rows, climbed] > 0) & (np.abs(slope[rows, climbed]) < 1e-8)
-        step[rows[flat], climbed[flat]] = LONGEST
-        longest = LONGEST * 0.5 ** (iteration // PATIENCE)
-        length = np.linalg.norm(step, axis=1, keepdims=True)
-        step *= np.minimum(1.0, longest / np.maximum(length, 1e-300))
-        moved = theta[active] + np.einsum("bik,bk->bi", vectors, step) * scales
-        outside = ((moved <= low) | (moved >= high)).any(axis=1)
-        going = status[active] < 0
-        status[active[outside & going]] = SaddleStatus.AT_BOUND
-        going = status[active] < 0
-        theta[active[going]] = moved[going]
-    status[status < 0] = SaddleStatus.FAILED
-    return Saddles(theta, energy, norm, hessian, status)
+        flat = (values[each, climbed] > 0) & (np.abs(slope[each, climbed]) < 1e-8)
+        along[each[flat], climbed[flat]] = LONGEST
+        length = np.linalg.norm(along, axis=1, keepdims=True)
+        along *= np.minimum(1.0, self.radius[rows][:, None] / np.maximum(length, 1e-300))
+        move = np.einsum("bik,bk->bi", vectors, along)
+        trial = self.theta[rows] + move * self.unit
+        walled = ((trial <= self.low) | (trial >= self.high)).any(axis=1)
+        self.status[rows[walled]] = SaddleStatus.AT_BOUND
+        rows, move, trial = rows[~walled], move[~walled], trial[~walled]
+        if not rows.size:
+            return
+        energy, gradient = self.target.energy_and_gradient(trial)
+
+        finite = np.isfinite(energy) & np.isfinite(gradient).all(axis=1)
+        self.radius[rows[~finite]] /= 4
+        self.status[rows[self.radius[rows] < SHORTEST / 100]] = SaddleStatus.FAILED
+        rows, move, trial = rows[finite], move[finite], trial[finite]
+        energy, gradient = energy[finite], gradient[finite]
+        foretold = np.einsum("bij,bj->bi", self.model[rows], move)
+        change = (gradient - self.gradient[rows]) * self.unit
+        missed = np.linalg.norm(change - foretold, axis=1)
+        error = missed / np.maximum(np.linalg.norm(foretold, axis=1), 1e-300)
+        self.model[rows] = bofill(self.model[rows], move, change)
+        self.exact[rows] = False
+        self.doubts[rows] = np.where(error > 0.8, self.doubts[rows] + 1, 0)
+        radius = self.radius[rows]
+        radius = np.where(error < 0.3, np.minimum(1.5 * radius, LONGEST), radius)
+        self.radius[rows] = np.where(error > 1.0, np.maximum(radius / 2, SHORTEST), radius)
+        self.theta[rows], self.energy[rows], self.gradient[rows] = trial, energy, gradient
+
+    def ends(self) -> Saddles:
+        """What the batch has come to."""
+        hessian = self.model / np.outer(self.unit, self.unit)
+        stationary = [SaddleStatus.TRANSITION_STATE, SaddleStatus.WRONG_INDEX]
+        hessian[~np.isin(self.status, stationary)] = np.nan
+        norms = np.linalg.norm(self.gradient, axis=1)
+        return Saddles(self.theta, self.energy, norms, hessian, self.status)
 
 
 def _wales_step(slope: Array, curvature: Array) -> Array:

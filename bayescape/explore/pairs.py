@@ -1,0 +1,171 @@
+"""Which two minima to look for a pass between next: first to join, then to lower barriers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from bayescape.explore.tasks import PAIR_METHODS
+
+__all__ = ["Attempt", "choose_pairs", "metric_distances", "neighbours"]
+
+Array = NDArray[np.float64]
+
+Attempt = tuple[int, int, str]  # two minima, the lower position first, and a method
+
+ACROSS = 3  # nearest minima of other parts of the graph to try to join each minimum with
+LOWERED = 2  # pairs over each merge of superbasins by which a lower pass is looked for
+SHARE = 1e-3  # occupation on both sides of a merge that makes its barrier matter
+HIGH = 1.0  # nats above which a barrier slows mixing
+
+
+def metric_distances(points: Array, hessians: Array) -> Array:
+    """Distances between minima in the mean of their Hessians' metrics, ``(M, M)``."""
+    pulled = np.einsum("aij,abj->abi", hessians, points[:, None] - points[None])
+    one_sided = np.einsum("abi,abi->ab", points[:, None] - points[None], pulled)
+    return np.sqrt(np.maximum(0.5 * (one_sided + one_sided.T), 0.0))
+
+
+def neighbours(points: Array, most: int) -> NDArray[np.bool_]:
+    """Gabriel's graph: pairs with no third point in the ball over them, ``(M, M)``.
+
+    It contains the minimum spanning tree.
+
+    Parameters
+    ----------
+    points
+        Shape ``(M, d)``, in units in which directions compare.
+    most
+        Of each point's nearest, how many may be its neighbours: in many dimensions nearly all
+        pairs are Gabriel's.
+
+    References
+    ----------
+    K. R. Gabriel, R. R. Sokal, Syst. Zool. 18, 259 (1969).
+    """
+    count = len(points)
+    squares = (points**2).sum(axis=1)
+    distances = squares[:, None] + squares - 2 * points @ points.T
+    rank = distances.argsort(axis=1).argsort(axis=1)
+    near = (rank <= most) | (rank.T <= most)
+    joined = np.zeros((count, count), dtype=bool)
+    for a in range(count):
+        others = np.flatnonzero(near[a, a + 1 :]) + a + 1
+        # A third point c is in the ball over a and b when the angle at it is obtuse.
+        sides = points - points[a]
+        angle = (distances[a] - sides[others] @ sides.T).T  # (c, b)
+        angle[a], angle[others, np.arange(len(others))] = np.inf, np.inf
+        joined[a, others] = (angle > 1e-9 * distances[a, others]).all(axis=0)
+    return joined | joined.T
+
+
+def choose_pairs(
+    *,
+    points: Array,
+    distances: Array,
+    joins: Collection[tuple[int, int]],
+    state_energies: Array,
+    energies: Array,
+    occupation: Array,
+    matters: Collection[int],
+    tried: Callable[[Attempt], bool],
+) -> list[Attempt]:
+    """All attempts worth making now, the most useful first; none that was made before.
+
+    Minima of parts of the graph that no transition state joins come first, by every method, each
+    with the nearest of other parts. Then neighbours that are not joined, by a straight line. Then,
+    where the tree of superbasins says that a high pass separates two parts of some occupation, the
+    closest minima across it, by strings that may find a lower one.
+
+    Parameters
+    ----------
+    points
+        Minima in units of the length scales, ``(M, d)``.
+    distances
+        Between them in the Hessians' metric, ``(M, M)``.
+    joins, state_energies
+        Minima that each transition state joins, and its energy.
+    energies, occupation
+        Of the minima, ``(M,)``.
+    matters
+        Minima that searches may begin from.
+    tried
+        Whether an attempt was made before.
+    """
+    count = len(points)
+    if count < 2:
+        return []
+    chosen: dict[Attempt, None] = {}
+    for attempts in (
+        _apart(distances, joins),
+        _near(points, distances, joins, matters),
+        _barriers(distances, joins, state_energies, energies, occupation),
+    ):
+        chosen.update(dict.fromkeys(a for a in attempts if not tried(a)))
+    return list(chosen)
+
+
+def _apart(distances: Array, joins: Collection[tuple[int, int]]) -> Iterator[Attempt]:
+    graph = nx.Graph(list(joins))
+    graph.add_nodes_from(range(len(distances)))
+    part = np.empty(len(distances), dtype=int)
+    for label, members in enumerate(nx.connected_components(graph)):
+        part[list(members)] = label
+    elsewhere = np.where(part[:, None] != part[None, :], distances, np.inf)
+    pairs = {
+        (elsewhere[a, b], min(a, int(b)), max(a, int(b)))
+        for a in range(len(distances))
+        for b in elsewhere[a].argsort()[:ACROSS]
+        if np.isfinite(elsewhere[a, b])
+    }
+    for method in PAIR_METHODS:
+        for _, a, b in sorted(pairs):
+            yield a, b, method
+
+
+def _near(
+    points: Array,
+    distances: Array,
+    joins: Collection[tuple[int, int]],
+    matters: Collection[int],
+) -> Iterator[Attempt]:
+    near = np.triu(neighbours(points, max(6, 2 * points.shape[1])))
+    joined = {tuple(sorted(pair)) for pair in joins}
+    wanted = set(matters)
+    pairs = [(int(a), int(b)) for a, b in np.argwhere(near)]
+    for a, b in sorted(pairs, key=lambda pair: distances[pair]):
+        if (a, b) not in joined and a in wanted and b in wanted:
+            yield a, b, PAIR_METHODS[0]
+
+
+def _barriers(
+    distances: Array,
+    joins: Collection[tuple[int, int]],
+    state_energies: Array,
+    energies: Array,
+    occupation: Array,
+) -> Iterator[Attempt]:
+    """Closest minima across the merges of the tree, the highest barrier first."""
+    superbasin = {m: frozenset([m]) for m in range(len(distances))}
+    joins = list(joins)
+    merges = []
+    for s in np.argsort(state_energies, kind="stable"):
+        left, right = (superbasin[m] for m in joins[s])
+        if left == right:
+            continue
+        floor = max(min(energies[m] for m in side) for side in (left, right))
+        barrier = float(state_energies[s] - floor)
+        share = min(sum(occupation[m] for m in side) for side in (left, right))
+        if barrier > HIGH and share > SHARE:
+            merges.append((barrier, sorted(left), sorted(right)))
+        superbasin.update(dict.fromkeys(left | right, left | right))
+    for method in PAIR_METHODS[1:]:
+        for _, left, right in sorted(merges, key=lambda merge: -merge[0]):
+            across = distances[np.ix_(left, right)]
+            for flat in across.argsort(axis=None, kind="stable")[:LOWERED]:
+                i, j = np.unravel_index(flat, across.shape)
+                a, b = left[i], right[j]
+                yield min(a, b), max(a, b), method

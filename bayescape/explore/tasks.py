@@ -1,0 +1,313 @@
+"""Pieces of an exploration: each a pure function of the target and what was known at its start.
+
+A task may run here or in any worker, in any order, and gives the same result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayescape.evaluations import Evaluations
+from bayescape.explore.captors import Captors
+from bayescape.explore.guard import CutShort, Guarded
+from bayescape.explore.path import line_summits, relax_string, summits
+from bayescape.explore.quench import Quenched, QuenchStatus, Scales, quench
+from bayescape.explore.saddle import SaddleStatus, follow
+from bayescape.targets.target import Target, bounds_of
+
+__all__ = ["PAIR_METHODS", "Climbs", "Limits", "Pair", "Quenches", "Result", "Task", "run"]
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.int_]
+
+#: Ways to look for a pass between two minima, cheapest first.
+PAIR_METHODS = ("line", "string", "bent string")
+
+SUMMITS = 3  # of a path, at most, from which a search begins
+
+
+@dataclasses.dataclass(frozen=True)
+class Quenches:
+    """Walk points downhill.
+
+    Attributes
+    ----------
+    theta
+        Starts, ``(B, d)``.
+    minima
+        Those known.
+    """
+
+    theta: Array
+    minima: Captors
+
+
+@dataclasses.dataclass(frozen=True)
+class Climbs:
+    """Search single-ended from near a minimum, up some modes.
+
+    Attributes
+    ----------
+    theta, modes
+        Starts and directions, ``(B, d)``.
+    model
+        Hessian of the minimum, ``(d, d)``.
+    minima, states
+        Those known.
+    """
+
+    theta: Array
+    modes: Array
+    model: Array
+    minima: Captors
+    states: Captors
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """Search double-ended between two minima.
+
+    Attributes
+    ----------
+    ends
+        Positions of the two among ``minima``.
+    method
+        One of `PAIR_METHODS`.
+    bend
+        How far to move the middle of the first path aside, ``(d,)``, for the bent string.
+    minima, states
+        Those known.
+    """
+
+    ends: tuple[int, int]
+    method: str
+    bend: Array
+    minima: Captors
+    states: Captors
+
+
+Task = Quenches | Climbs | Pair
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What a task may spend: gradient equivalents, and the time (`time.time`) at which it ends."""
+
+    allowance: float = np.inf
+    deadline: float = np.inf
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a task found.
+
+    Attributes
+    ----------
+    theta, energy, hessian
+        New minima, ``(K, d)``, ``(K,)``, ``(K, d, d)``. Together with those known at the task's
+        start, of which there were ``M``, they are numbered: the known first, then these.
+    quenched
+        Minimum, so numbered, that each quench ended in, ``(B,)``; -1 for none.
+    quench_status
+        `QuenchStatus` of each, ``(B,)``.
+    quench_end
+        Energies of their ends, ``(B,)``.
+    flat
+        Directions of those that ended in flat ones, ``(F, d)``.
+    states, state_energy, state_hessian, joins
+        New transition states, ``(S, d)``, ``(S,)``, ``(S, d, d)``, and the two minima, so numbered,
+        ``(S, 2)``; -1 for a downhill path that leads to none.
+    saddle_status
+        `SaddleStatus` of each search.
+    evaluations
+        What it cost.
+    errors
+        What the target raised, to how often.
+    cut
+        Whether the budget or an interrupt cut it short.
+    interrupted
+        Whether it was an interrupt.
+    """
+
+    theta: Array
+    energy: Array
+    hessian: Array
+    quenched: Rows
+    quench_status: Rows
+    quench_end: Array
+    flat: Array
+    states: Array
+    state_energy: Array
+    state_hessian: Array
+    joins: Rows
+    saddle_status: Rows
+    evaluations: Evaluations
+    errors: Mapping[str, int]
+    cut: bool
+    interrupted: bool
+
+    def to_arrays(self) -> dict[str, Any]:
+        """Plain arrays and numbers by name, from which `from_arrays` makes the same result."""
+        arrays = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        arrays["evaluations"] = self.evaluations.asdict()
+        arrays["errors"] = dict(self.errors)
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> Result:
+        """The inverse of `to_arrays`."""
+        return cls(**{**arrays, "evaluations": Evaluations(**arrays["evaluations"])})
+
+
+def run(target: Target, task: Task, scales: Scales, limits: Limits) -> Result:
+    """Do one task.
+
+    Parameters
+    ----------
+    target
+        What is explored.
+    task
+        What to do.
+    scales
+        Of the target's starts.
+    limits
+        After which the task ends with what it has.
+    """
+    guarded = Guarded(target, allowance=limits.allowance, deadline=limits.deadline)
+    gathered = _Gathered(guarded, scales, task.minima)
+    try:
+        if isinstance(task, Quenches):
+            gathered.walk_down(task.theta, count=True)
+        else:
+            points, modes, models = _starts(guarded, task, scales)
+            gathered.search(points, modes, models, task.states)
+    except CutShort:
+        gathered.cut = True
+    return gathered.result()
+
+
+def _starts(
+    target: Guarded, task: Climbs | Pair, scales: Scales
+) -> tuple[Array, Array, Array | None]:
+    """Where a search for transition states begins, which way, and with which Hessians."""
+    if isinstance(task, Climbs):
+        models = np.tile(task.model, (len(task.theta), 1, 1))
+        return np.clip(task.theta, *bounds_of(target)), task.modes, models
+    a, b = task.ends
+    start, end = task.minima.points[[a, b]]
+    if task.method == "line":
+        energies = (float(task.minima.energies[a]), float(task.minima.energies[b]))
+        points, modes = line_summits(target, start, end, energies)
+    else:
+        bend = task.bend if task.method == "bent string" else None
+        models = (task.minima.hessians[a], task.minima.hessians[b])
+        string, levels = relax_string(target, start, end, scales.unit, models=models, bend=bend)
+        points, modes = summits(string, levels)
+    return points[:SUMMITS], modes[:SUMMITS], None
+
+
+class _Gathered:
+    """What a task has found so far."""
+
+    def __init__(self, target: Guarded, scales: Scales, minima: Captors) -> None:
+        self.target, self.scales = target, scales
+        self.minima, self.known = minima, len(minima)
+        d = minima.points.shape[1]
+        self.quenched: list[int] = []
+        self.quench_status: list[int] = []
+        self.quench_end: list[float] = []
+        self.flat = np.empty((0, d))
+        self.states = Captors.none(d)
+        self.joins: list[tuple[int, int]] = []
+        self.saddle_status: list[int] = []
+        self.cut = False
+
+    def walk_down(
+        self, theta: Array, *, models: Array | None = None, count: bool = False
+    ) -> list[int]:
+        """Quench points; give the minimum of each. ``count`` whether their ends are of interest."""
+        ends = quench(
+            self.target, theta, scales=self.scales, known=self.minima, mates=True, models=models
+        )
+        before, found = len(self.minima), {}
+        self.cut |= bool((ends.status == QuenchStatus.CUT_SHORT).any())
+        for row in np.flatnonzero(ends.status == QuenchStatus.MINIMUM):
+            found[int(row)] = self._minimum(ends, int(row))
+        numbers = []
+        for row, captor in enumerate(ends.captor):
+            by_mate = captor >= before
+            numbers.append(found[captor - before] if by_mate else found.get(row, int(captor)))
+        if count:
+            self.quenched += numbers
+            self.quench_status += ends.status.tolist()
+            self.quench_end += ends.energy.tolist()
+            self.flat = np.concatenate(
+                [self.flat, ends.direction[ends.status == QuenchStatus.FLAT]]
+            )
+        return numbers
+
+    def _minimum(self, ends: Quenched, row: int) -> int:
+        same = self.minima.same(ends.theta[[row]], ends.energy[[row]])[0]
+        if same.any():
+            return int(same.argmax())
+        self.minima = self.minima.with_point(
+            ends.theta[row], float(ends.energy[row]), ends.hessian[row]
+        )
+        return len(self.minima) - 1
+
+    def search(self, theta: Array, modes: Array, models: Array | None, known: Captors) -> None:
+        """Follow eigenvectors to transition states, and walk down both sides of each new one."""
+        ends = follow(
+            self.target, theta, modes, models=models, scales=self.scales, known=known
+        )
+        self.cut |= bool((ends.status == SaddleStatus.CUT_SHORT).any())
+        for row, status in enumerate(ends.status):
+            if status == SaddleStatus.TRANSITION_STATE:
+                place = ends.theta[[row]], ends.energy[[row]]
+                if known.same(*place).any() or self.states.same(*place).any():
+                    status = SaddleStatus.CAPTURED
+                else:
+                    self.states = self.states.with_point(
+                        ends.theta[row], float(ends.energy[row]), ends.hessian[row]
+                    )
+            self.saddle_status.append(int(status))
+        if len(self.states):
+            below = np.concatenate([self._sides(s) for s in range(len(self.states))])
+            ends_of = self.walk_down(below, models=np.repeat(self.states.hessians, 2, axis=0))
+            self.joins = list(zip(ends_of[::2], ends_of[1::2], strict=True))
+
+    def _sides(self, s: int) -> Array:
+        """Two points beside a transition state, down either way, ``(2, d)``."""
+        unit = self.scales.unit
+        values, vectors = np.linalg.eigh(self.states.hessians[s] * np.outer(unit, unit))
+        # Down by a ten-thousandth of a nat, or a tenth of a length scale.
+        push = min(np.sqrt(2e-4 / -values[0]), 0.1) * vectors[:, 0] * unit
+        return self.states.points[s] + np.stack([push, -push])
+
+    def result(self) -> Result:
+        """All of it, frozen."""
+        joined = len(self.joins)  # a search that was cut short has states not walked down from
+        return Result(
+            theta=self.minima.points[self.known :],
+            energy=self.minima.energies[self.known :],
+            hessian=self.minima.hessians[self.known :],
+            quenched=np.array(self.quenched, dtype=int),
+            quench_status=np.array(self.quench_status, dtype=int),
+            quench_end=np.array(self.quench_end, dtype=float),
+            flat=self.flat,
+            states=self.states.points[:joined],
+            state_energy=self.states.energies[:joined],
+            state_hessian=self.states.hessians[:joined],
+            joins=np.array(self.joins, dtype=int).reshape(-1, 2),
+            saddle_status=np.array(self.saddle_status, dtype=int),
+            evaluations=self.target.evaluations,
+            errors=dict(Counter(self.target.errors)),
+            cut=self.cut,
+            interrupted=self.target.interrupted,
+        )
