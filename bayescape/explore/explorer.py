@@ -29,8 +29,8 @@ __all__ = ["explore"]
 Array = NDArray[np.float64]
 
 CHUNK = 8  # quenches in a task
-SWEEP = 16  # quenches before the rule is asked again, at the beginning
-KICKS = 4  # basin-hopping moves from each minimum
+LARGEST_SWEEP = 16  # quenches before the rule is asked again
+KICKS = 2  # basin-hopping moves from each minimum
 SOFT_MODES = 3  # directions to climb from each minimum, both ways
 NEGLIGIBLE = 1e-6  # harmonic occupation of a minimum that no search need begin from
 MOST_TASKS = 16  # at once
@@ -185,7 +185,9 @@ class _Search:
     def _sweep(self) -> str:
         """Independent quenches, until the number of minima is settled."""
         while self.quenches < self.max_quenches:
-            count = min(SWEEP, self.max_quenches - self.quenches, self._affordable())
+            # One task to begin with, for what it finds captures; then as many as came before.
+            count = max(CHUNK, min(self.quenches, LARGEST_SWEEP))
+            count = min(count, self.max_quenches - self.quenches, self._affordable())
             tasks = []
             while count > 0:
                 rng = np.random.default_rng([self.seed, 0, self.chunks])
@@ -198,7 +200,7 @@ class _Search:
             found = len(self._hits())
             if found and expected_minima(self._hits()) < found + 0.5:
                 return f"all minima expected are found, after {self.quenches} quenches"
-            if not found and self.quenches >= 4 * SWEEP:
+            if not found and self.quenches >= 4 * LARGEST_SWEEP:
                 break
         if len(self.pool.minima) == 0:
             self.warnings.append(f"None of {self.quenches} quenches ended in a minimum.")
@@ -215,7 +217,7 @@ class _Search:
         spent = self.pool.evaluations.gradient_equivalents(self.d)
         each = spent / self.quenches if self.quenches else 30.0 + 2 * (self.d + 1)
         left = (self.worker.budget.evaluations - spent) / each
-        return int(np.clip(left, 1, SWEEP))
+        return int(np.clip(left, 1, LARGEST_SWEEP))
 
     def _matters(self) -> list[int]:
         """Minima that quenches hit or whose occupation is not negligible; one of each orbit."""

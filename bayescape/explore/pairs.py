@@ -78,7 +78,7 @@ def choose_pairs(
     Minima of parts of the graph that no transition state joins come first, by every method, each
     with the nearest of other parts. Then neighbours that are not joined, by a straight line. Then,
     where the tree of superbasins says that a high pass separates two parts of some occupation, the
-    closest minima across it, by strings that may find a lower one.
+    closest minima across it, by a string that may find a lower one.
 
     Parameters
     ----------
@@ -162,10 +162,9 @@ def _barriers(
         if barrier > HIGH and share > SHARE:
             merges.append((barrier, sorted(left), sorted(right)))
         superbasin.update(dict.fromkeys(left | right, left | right))
-    for method in PAIR_METHODS[1:]:
-        for _, left, right in sorted(merges, key=lambda merge: -merge[0]):
-            across = distances[np.ix_(left, right)]
-            for flat in across.argsort(axis=None, kind="stable")[:LOWERED]:
-                i, j = np.unravel_index(flat, across.shape)
-                a, b = left[i], right[j]
-                yield min(a, b), max(a, b), method
+    for _, left, right in sorted(merges, key=lambda merge: -merge[0]):
+        across = distances[np.ix_(left, right)]
+        for flat in across.argsort(axis=None, kind="stable")[:LOWERED]:
+            i, j = np.unravel_index(flat, across.shape)
+            a, b = left[i], right[j]
+            yield min(a, b), max(a, b), PAIR_METHODS[1]

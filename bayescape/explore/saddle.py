@@ -20,7 +20,8 @@ Array = NDArray[np.float64]
 
 LONGEST, SHORTEST = 0.5, 0.02  # steps, in length scales: a mode keeps its identity over the longest
 MARGIN = 0.1  # share of the starts' box by which a search may leave it
-DOUBTS = 4  # steps in a row that the model foretold badly before the Hessian is asked for
+DOUBTS = 1  # steps in a row that the model foretold badly before the Hessian is asked for
+WRONG = 0.8  # relative error of the foretold change of the gradient that is bad
 
 
 class SaddleStatus(enum.IntEnum):
@@ -237,7 +238,7 @@ class _Climb:
         error = missed / np.maximum(np.linalg.norm(foretold, axis=1), 1e-300)
         self.model[rows] = bofill(self.model[rows], move, change)
         self.exact[rows] = False
-        self.doubts[rows] = np.where(error > 0.8, self.doubts[rows] + 1, 0)
+        self.doubts[rows] = np.where(error > WRONG, self.doubts[rows] + 1, 0)
         radius = self.radius[rows]
         radius = np.where(error < 0.3, np.minimum(1.5 * radius, LONGEST), radius)
         self.radius[rows] = np.where(error > 1.0, np.maximum(radius / 2, SHORTEST), radius)
