@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from bayescape.landscape.barriers import Merge, merges
 from bayescape.landscape.harmonic import occupation
+from bayescape.landscape.passes import Superbasin, disconnectivity_tree
 from bayescape.landscape.record import Landscape
 from bayescape.plots.style import BLACK, GREY, SMALL, basin_colour, figure_of, new_figure, quiet
 
@@ -80,18 +80,17 @@ def layout_branches(landscape: Landscape) -> list[Branch]:
     its leaves; only where one side has less than a quarter of them does the other go straight on,
     so that the stem of a funnel does not sway.
     """
-    energies = landscape.minima["energy"].values
-    steps = merges(landscape)
-    places = _places(len(energies), steps)
-    branches = {m: Branch((m,), float(places[m]), float(energies[m]), np.inf) for m in places}
-    for step in steps:
-        pair = (branches.pop(step.left[0]), branches.pop(step.right[0]))
-        left, right = sorted(
-            (dataclasses.replace(branch, top=step.energy) for branch in pair),
-            key=lambda branch: branch.x,
-        )
-        branches[step.left[0]] = _join(left, right, step.energy, places)
-    return [branches[root] for root in sorted(branches)]
+    tree = disconnectivity_tree(landscape)
+    places = _places(tree)
+    branches: list[Branch] = []
+    for node in tree:
+        minima = sorted(node.minima, key=places.__getitem__)
+        children = sorted((branches[child] for child in node.children), key=lambda b: b.x)
+        top = np.inf if node.parent is None else tree[node.parent].energy
+        x = _upright(children, places[minima[0]], places[minima[-1]])
+        branches.append(Branch(tuple(minima), x, node.energy, top, tuple(children)))
+    roots = [branch for branch, node in zip(branches, tree, strict=True) if node.parent is None]
+    return sorted(roots, key=lambda root: min(root.minima))
 
 
 def plot_disconnectivity(landscape: Landscape, ax: Axes | None = None) -> Figure:
@@ -150,24 +149,29 @@ def plot_disconnectivity(landscape: Landscape, ax: Axes | None = None) -> Figure
     return figure_of(ax)
 
 
-def _places(count: int, steps: Sequence[Merge]) -> dict[int, int]:
+def _places(tree: Sequence[Superbasin]) -> dict[int, int]:
     """Give each minimum its place, from left to right; superbasins go by their lowest minimum."""
-    order = {m: [m] for m in range(count)}
-    for step in steps:
-        stays, comes = order[step.left[0]], order.pop(step.right[0])
-        before = stays.index(step.left[0])
+    orders: list[list[int]] = []
+    for node in tree:
+        if not node.children:
+            orders.append(list(node.minima))
+            continue
+        stays, comes = (orders[child] for child in node.children)
+        before = stays.index(node.minima[0])
         left_is_emptier = before < len(stays) - 1 - before
-        order[step.left[0]] = comes + stays if left_is_emptier else stays + comes
-    return {m: place for place, m in enumerate(m for root in sorted(order) for m in order[root])}
+        orders.append(comes + stays if left_is_emptier else stays + comes)
+    roots = [i for i, node in enumerate(tree) if node.parent is None]
+    roots.sort(key=lambda i: tree[i].minima[0])
+    return {m: place for place, m in enumerate(m for i in roots for m in orders[i])}
 
 
-def _join(left: Branch, right: Branch, energy: float, places: dict[int, int]) -> Branch:
-    minima = left.minima + right.minima
-    x = float(np.mean([places[m] for m in minima]))
-    for branch in (left, right):
-        if len(branch.minima) > 0.75 * len(minima):
-            x = branch.x
-    return Branch(minima, x, energy, np.inf, (left, right))
+def _upright(children: Sequence[Branch], first: int, last: int) -> float:
+    """Where a branch stands that has leaves in all places from the first to the last."""
+    leaves = last - first + 1
+    for child in children:
+        if len(child.minima) > 0.75 * leaves:
+            return child.x
+    return 0.5 * (first + last)
 
 
 def _draw_branches(ax: Axes, roots: list[Branch], lowest: float, ceiling: float) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bayescape.evaluations import Counted, Evaluations
-from bayescape.landscape.barriers import merges, relaxation_time
+from bayescape.landscape.passes import merges
+from bayescape.landscape.rates import relaxation_time
 from bayescape.landscape.record import Landscape
 from bayescape.sample.adapt import Pilot, fit
 from bayescape.sample.importance import Weighted, khat_limit
@@ -128,7 +129,7 @@ def decide(landscape: Landscape, ess: int = 1000, *, seed: int = 0, chains: int 
     References
     ----------
     Pareto k: Vehtari et al. (2024). Rates: Eyring (1935), see
-    `bayescape.landscape.barriers.crossing_rates`.
+    `bayescape.landscape.crossing_rates`.
     """
     target = target_of(landscape)
     if ess < 1:

@@ -12,7 +12,7 @@ from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
 from bayescape.evaluations import Evaluations
-from bayescape.landscape.barriers import merges
+from bayescape.landscape.passes import merges
 from bayescape.landscape.thermodynamics import thermodynamics
 from bayescape.study.study import Fit, Study
 from bayescape.study.units import in_data_units

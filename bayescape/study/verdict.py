@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayescape.landscape.barriers import merges
+from bayescape.landscape.passes import merges
 from bayescape.landscape.record import Landscape
 from bayescape.predict.ensembles import ENSEMBLES
 from bayescape.sample.decision import Decision

@@ -5,14 +5,9 @@ import pytest
 from scipy.integrate import quad
 
 from bayescape.evaluations import Evaluations
-from bayescape.landscape.barriers import (
-    crossing_rates,
-    harmonic_covariance,
-    merges,
-    pass_energies,
-    relaxation_time,
-)
 from bayescape.landscape.harmonic import log_volume, occupation
+from bayescape.landscape.passes import merges, pass_energies
+from bayescape.landscape.rates import crossing_rates, harmonic_covariance, relaxation_time
 from bayescape.landscape.record import Landscape
 from bayescape.landscape.thermodynamics import thermodynamics
 

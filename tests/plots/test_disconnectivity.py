@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 
-from bayescape.landscape.barriers import pass_energies
+from bayescape.landscape.passes import pass_energies
 from bayescape.plots.disconnectivity import layout_branches, plot_disconnectivity
 from bayescape.plots.style import basin_colour
 
