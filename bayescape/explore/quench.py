@@ -18,7 +18,7 @@ __all__ = ["QuenchStatus", "Quenched", "Scales", "length_scales", "quench", "sam
 Array = NDArray[np.float64]
 
 FLAT = 1e-6  # curvature, in nats per squared length scale, below which a direction is flat
-FIRST_RADIUS, LARGEST_RADIUS = 0.25, 0.5  # in length scales: small enough to stay in a basin
+LARGEST_RADIUS = 0.5  # in length scales: small enough to stay in a basin
 SMALLEST_RADIUS = 1e-14
 FAR = 100.0  # length scales from the start beyond which a point has run off
 ESCAPES = 3  # pushes off a saddle before it is reported as one
@@ -52,6 +52,21 @@ class QuenchStatus(enum.IntEnum):
             QuenchStatus.STUCK: "quench stuck where no step lowers the energy",
             QuenchStatus.CUT_SHORT: "quench cut short",
         }[self]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Steps:
+    """How bold steps are: the first one's length, and which falls make a step acceptable."""
+
+    first_radius: float  # in length scales
+    least: float  # share of the fall foretold
+    most: float
+    close: float  # relative error of the fall foretold up to which steps may grow
+
+
+USUAL = _Steps(first_radius=0.1, least=0.1, most=4.0, close=0.5)
+# From a transition state into a basin that may be tiny beside the length scale.
+CAREFUL = _Steps(first_radius=0.005, least=0.5, most=2.0, close=0.25)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -129,6 +144,7 @@ def quench(
     known: tuple[Array, Array, Array] | Captors | None = None,
     mates: bool = False,
     models: Array | None = None,
+    careful: bool = False,
 ) -> Quenched:
     """Walk points downhill by trust-region steps in a model that learns the curvature.
 
@@ -161,6 +177,9 @@ def quench(
     models
         First guesses of the Hessians, ``(B, d, d)``; by default the identity, in units of the
         scales.
+    careful
+        Whether to begin with very short steps, and take only those whose fall was well foretold:
+        closer to steepest descent, for some more evaluations.
 
     Returns
     -------
@@ -178,7 +197,7 @@ def quench(
     if known is None:
         known = Captors.none(theta.shape[1])
     known = known if isinstance(known, Captors) else Captors(*known)
-    walk = _Walk(target, theta, box, known, mates)
+    walk = _Walk(target, theta, box, known, mates, CAREFUL if careful else USUAL)
     if models is not None:
         walk.model = models * np.outer(box.unit, box.unit)
     try:
@@ -199,10 +218,17 @@ class _Walk:
     """The state of a batch of quenches, in units of the length scales."""
 
     def __init__(
-        self, target: Target, theta: Array, box: Scales, known: Captors, mates: bool
+        self,
+        target: Target,
+        theta: Array,
+        box: Scales,
+        known: Captors,
+        mates: bool,
+        steps: _Steps,
     ) -> None:
         self.target, self.box, self.unit = target, box, box.unit
         self.low, self.high = bounds_of(target)
+        self.steps = steps
         count, d = theta.shape
         self.theta = np.clip(theta, self.low, self.high)
         self.begun = self.theta.copy()
@@ -210,7 +236,7 @@ class _Walk:
         self.model = np.tile(np.eye(d), (count, 1, 1))
         self.exact = np.zeros(count, dtype=bool)
         self.doubts = np.zeros(count, dtype=int)
-        self.radius = np.full(count, FIRST_RADIUS)
+        self.radius = np.full(count, steps.first_radius)
         self.escapes = np.zeros(count, dtype=int)
         self.status = np.full(count, -1)
         self.captor = np.full(count, -1)
@@ -320,6 +346,7 @@ class _Walk:
         along = -slope / np.maximum(np.abs(values), FLAT)
         length = np.linalg.norm(along, axis=1)
         along *= np.minimum(1.0, self.radius[rows] / np.maximum(length, 1e-300))[:, None]
+        length = np.minimum(length, self.radius[rows])
         predicted = -(slope * along + 0.5 * values * along**2).sum(axis=1)
         move = np.einsum("bik,bk->bi", vectors, along) * self.unit
         trial = np.clip(self.theta[rows] + move, self.low, self.high)
@@ -331,10 +358,13 @@ class _Walk:
         rounding = 1e-11 * (1 + np.abs(self.energy[rows]))
         before = np.linalg.norm(self.gradient[rows], axis=1)
         flatter = np.linalg.norm(gradient, axis=1) < before
-        with np.errstate(invalid="ignore"):
-            good = finite & ((drop > rounding) | ((np.abs(drop) <= rounding) & flatter))
-            close = good & (drop > 0.5 * predicted)
-            poor = finite & (drop < 0.25 * predicted)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = drop / predicted
+            believed = (share > self.steps.least) & (share < self.steps.most)
+            level = np.abs(drop) <= rounding
+            good = finite & np.where(level, flatter, (drop > 0) & believed)
+            close = good & (level | (np.abs(share - 1) < self.steps.close))
+            poor = finite & ~level & (np.abs(share - 1) > 0.75)
         step = np.where(finite[:, None], (trial - self.theta[rows]) / self.unit, 0.0)
         change = np.where(finite[:, None], (gradient - self.gradient[rows]) * self.unit, 0.0)
         self.model[rows] = symmetric_rank_one(self.model[rows], step, change)
@@ -348,9 +378,9 @@ class _Walk:
         afar = self.box.outside(self.theta[rows], 1.0)
         largest = np.where(afar, np.inf, LARGEST_RADIUS)
         wider = np.minimum(2 * self.radius[rows], largest)
-        self.radius[rows] = np.where(close, wider, self.radius[rows])
-        shorter = np.minimum(self.radius[rows], np.linalg.norm(along, axis=1)) / 4
-        self.radius[rows] = np.where(good, self.radius[rows], shorter)
+        bound = length > 0.9 * self.radius[rows]
+        self.radius[rows] = np.where(close & bound, wider, self.radius[rows])
+        self.radius[rows] = np.where(good, self.radius[rows], length / 4)
         self.status[rows[self.radius[rows] < SMALLEST_RADIUS]] = QuenchStatus.STUCK
 
     def ends(self) -> Quenched:

@@ -20,7 +20,6 @@ Array = NDArray[np.float64]
 
 LONGEST, SHORTEST = 0.5, 0.02  # steps, in length scales: a mode keeps its identity over the longest
 MARGIN = 0.1  # share of the starts' box by which a search may leave it
-DOUBTS = 1  # steps in a row that the model foretold badly before the Hessian is asked for
 WRONG = 0.8  # relative error of the foretold change of the gradient that is bad
 
 
@@ -81,6 +80,7 @@ def follow(
     max_steps: int = 40,
     scales: Array | Scales | None = None,
     known: Captors | None = None,
+    patience: int = 1,
 ) -> Saddles:
     """Search for transition states from a batch of points in lockstep.
 
@@ -108,6 +108,8 @@ def follow(
         Unit of step lengths by coordinate, ``(d,)``, or `Scales`; by default those of the target.
     known
         Transition states that end a search early by capturing it.
+    patience
+        Steps in a row that the model foretold badly before the Hessian is asked for.
 
     Returns
     -------
@@ -124,7 +126,8 @@ def follow(
     if scales is not None and not isinstance(scales, Scales):
         box = dataclasses.replace(box, unit=np.asarray(scales, dtype=float))
     theta = np.array(theta, dtype=float)
-    climb = _Climb(target, theta, modes, box, Captors.none(theta.shape[1]) if known is None else known)
+    known = Captors.none(theta.shape[1]) if known is None else known
+    climb = _Climb(target, theta, modes, box, known, patience)
     try:
         climb.begin(models)
         for _ in range(max_steps):
@@ -142,12 +145,18 @@ class _Climb:
     """The state of a batch of searches, in units of the length scales."""
 
     def __init__(
-        self, target: Target, theta: Array, modes: Array, box: Scales, known: Captors
+        self,
+        target: Target,
+        theta: Array,
+        modes: Array,
+        box: Scales,
+        known: Captors,
+        patience: int,
     ) -> None:
         self.target, self.box, self.known, self.unit = target, box, known, box.unit
         self.low, self.high = bounds_of(target)
         count, d = theta.shape
-        self.theta = theta
+        self.theta, self.patience = theta, patience
         self.mode = modes / self.unit
         self.mode /= np.maximum(np.linalg.norm(self.mode, axis=1, keepdims=True), 1e-300)
         self.energy, self.gradient = np.full(count, np.inf), np.full((count, d), np.nan)
@@ -192,7 +201,7 @@ class _Climb:
         self.status[rows[off]] = SaddleStatus.RAN_OFF
         rows = rows[~off]
         converged = np.linalg.norm(self.gradient[rows], axis=1) < tolerance
-        self.ask(rows[(converged | (self.doubts[rows] >= DOUBTS)) & ~self.exact[rows]])
+        self.ask(rows[(converged | (self.doubts[rows] >= self.patience)) & ~self.exact[rows]])
         rows = rows[converged]
         rows = rows[self.status[rows] < 0]
         values = np.linalg.eigvalsh(self.model[rows])

@@ -186,7 +186,9 @@ def run(target: Target, task: Task, scales: Scales, limits: Limits) -> Result:
             gathered.walk_down(task.theta, count=True)
         else:
             points, modes, models = _starts(guarded, task, scales)
-            gathered.search(points, modes, models, task.states)
+            # Of the many climbs most lead nowhere: they get fewer steps and fewer Hessians.
+            effort = (30, 3) if isinstance(task, Climbs) else (40, 1)
+            gathered.search(points, modes, models, task.states, *effort)
     except CutShort:
         gathered.cut = True
     return gathered.result()
@@ -233,7 +235,13 @@ class _Gathered:
     ) -> list[int]:
         """Quench points; give the minimum of each. ``count`` whether their ends are of interest."""
         ends = quench(
-            self.target, theta, scales=self.scales, known=self.minima, mates=True, models=models
+            self.target,
+            theta,
+            scales=self.scales,
+            known=self.minima,
+            mates=True,
+            models=models,
+            careful=models is not None,
         )
         before, found = len(self.minima), {}
         self.cut |= bool((ends.status == QuenchStatus.CUT_SHORT).any())
@@ -261,10 +269,25 @@ class _Gathered:
         )
         return len(self.minima) - 1
 
-    def search(self, theta: Array, modes: Array, models: Array | None, known: Captors) -> None:
+    def search(
+        self,
+        theta: Array,
+        modes: Array,
+        models: Array | None,
+        known: Captors,
+        max_steps: int,
+        patience: int,
+    ) -> None:
         """Follow eigenvectors to transition states, and walk down both sides of each new one."""
         ends = follow(
-            self.target, theta, modes, models=models, scales=self.scales, known=known
+            self.target,
+            theta,
+            modes,
+            models=models,
+            scales=self.scales,
+            known=known,
+            max_steps=max_steps,
+            patience=patience,
         )
         self.cut |= bool((ends.status == SaddleStatus.CUT_SHORT).any())
         for row, status in enumerate(ends.status):
