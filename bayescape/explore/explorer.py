@@ -32,7 +32,7 @@ CHUNK = 8  # quenches in a task
 LARGEST_SWEEP = 16  # quenches before the rule is asked again
 KICKS = 2  # basin-hopping moves from each minimum
 SOFT_MODES = 3  # directions to climb from each minimum, both ways
-NEGLIGIBLE = 1e-6  # harmonic occupation of a minimum that no search need begin from
+NEGLIGIBLE = 1e-6  # harmonic occupation of a minimum
 MOST_TASKS = 16  # at once
 
 
@@ -52,8 +52,9 @@ def explore(
     rule, is less than half a minimum above the number found. Then transition states, double-ended
     between minima that are not joined and between neighbours, along straight lines and relaxed
     strings, and single-ended up the softest modes of every minimum; then basin hopping from every
-    minimum. A minimum that any of these leads to is taken up and, if a scattered quench ends there
-    or its harmonic occupation is not negligible, searched from in its turn.
+    minimum. A minimum that any of these leads to is taken up and searched from in its turn; of
+    those that no scattered quench hit and whose harmonic occupation is negligible, only as many as
+    there are others.
 
     Parameters
     ----------
@@ -220,11 +221,17 @@ class _Search:
         return int(np.clip(left, 1, LARGEST_SWEEP))
 
     def _matters(self) -> list[int]:
-        """Minima that quenches hit or whose occupation is not negligible; one of each orbit."""
+        """Minima to search from, one of each orbit.
+
+        Those that a quench hit or whose occupation is not negligible; of the others, which a rugged
+        target may have without end, no more than as many.
+        """
         if not len(self.pool.minima):
             return []
         reached = (self.pool.hits > 0) | (self.pool.occupation() > NEGLIGIBLE)
-        return [int(m) for m in np.unique(self.pool.orbit[reached])]
+        first = np.unique(self.pool.orbit[reached])
+        others = np.setdiff1d(self.pool.orbit, first)
+        return [int(m) for m in np.sort(np.concatenate([first, others[: len(first)]]))]
 
     def _waiting(self, done: set[int]) -> list[int]:
         """The minima that have not been searched from yet, in order of their finding."""
