@@ -27,11 +27,13 @@ def log_volume(hessians: ArrayLike) -> Array:
     Returns
     -------
     numpy.ndarray
-        Shape ``(M,)``. NaN where a Hessian is not positive definite, which has no such volume.
+        Shape ``(M,)``. NaN where a Hessian is not known or not positive definite, which has no
+        such volume.
     """
     hessians = np.asarray(hessians, dtype=float)
     d = hessians.shape[-1]
-    eigenvalues = np.linalg.eigvalsh(hessians)
+    known = np.isfinite(hessians).all(axis=(-2, -1))
+    eigenvalues = np.linalg.eigvalsh(np.where(known[..., None, None], hessians, -np.eye(d)))
     positive = np.asarray((eigenvalues > 0).all(axis=-1))
     safe = np.where(positive[..., None], eigenvalues, 1.0)
     value = 0.5 * d * np.log(2 * np.pi) - 0.5 * np.log(safe).sum(axis=-1)

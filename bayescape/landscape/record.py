@@ -37,6 +37,8 @@ class Landscape:
         Over dims ``(transition_state, coordinate)``, lowest energy first: ``theta``, ``energy``,
         ``hessian`` and ``joins`` ``(transition_state, end)``, the two minima that its downhill
         paths lead to, by position; the two are equal when both paths lead to the same minimum.
+        A map from another program's file may have Hessians of NaN and, in both kinds of points, a
+        ``log_product``: the log of the product of the Hessian's positive eigenvalues.
     coverage : float
         Estimated probability that a fresh quench which ends in a minimum ends in a known one.
     evaluations : Evaluations
@@ -181,19 +183,9 @@ class Landscape:
             File to write; an existing one is replaced.
         """
         path = Path(path)
-        attributes = {
-            "format": FORMAT,
-            "coverage": self.coverage,
-            "evaluations": json.dumps(self.evaluations.asdict()),
-            "ends": json.dumps(dict(self.ends)),
-            "stopped": self.stopped,
-            "warnings": json.dumps(list(self.warnings)),
-            "seconds": self.seconds,
-            "seed": str(self.seed),
-        }
         tree = xr.DataTree.from_dict(
             {
-                "/": xr.Dataset(attrs=attributes),
+                "/": xr.Dataset(attrs={"format": FORMAT} | attributes_of(self)),
                 "/minima": self.minima,
                 "/transition_states": self.transition_states,
             }
@@ -279,18 +271,11 @@ def load_landscape(path: str | os.PathLike[str], target: Target | None = None) -
             f"`path`: {path} does not hold a landscape in the format {FORMAT!r} "
             f"(got {tree.attrs.get('format')!r})"
         )
-    attributes = tree.attrs
     landscape = Landscape(
         minima=tree["minima"].to_dataset(),
         transition_states=tree["transition_states"].to_dataset(),
-        coverage=float(attributes["coverage"]),
-        evaluations=Evaluations(**json.loads(attributes["evaluations"])),
-        ends=json.loads(attributes["ends"]),
-        stopped=str(attributes["stopped"]),
-        warnings=tuple(json.loads(attributes["warnings"])),
-        seconds=float(attributes["seconds"]),
-        seed=int(attributes["seed"]),
         target=target,
+        **fields_of(tree.attrs),
     )
     if target is not None and tuple(target.names) != landscape.names:
         raise ValueError(
@@ -298,3 +283,29 @@ def load_landscape(path: str | os.PathLike[str], target: Target | None = None) -
             f"is over {landscape.names}"
         )
     return landscape
+
+
+def attributes_of(landscape: Landscape) -> dict[str, Any]:
+    """All of a map but its points and target, as numbers and strings that any file can hold."""
+    return {
+        "coverage": landscape.coverage,
+        "evaluations": json.dumps(landscape.evaluations.asdict()),
+        "ends": json.dumps(dict(landscape.ends)),
+        "stopped": landscape.stopped,
+        "warnings": json.dumps(list(landscape.warnings)),
+        "seconds": landscape.seconds,
+        "seed": str(landscape.seed),
+    }
+
+
+def fields_of(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    """Fields of a `Landscape` from what `attributes_of` made of them."""
+    return {
+        "coverage": float(attributes["coverage"]),
+        "evaluations": Evaluations(**json.loads(attributes["evaluations"])),
+        "ends": json.loads(attributes["ends"]),
+        "stopped": str(attributes["stopped"]),
+        "warnings": tuple(json.loads(attributes["warnings"])),
+        "seconds": float(attributes["seconds"]),
+        "seed": int(attributes["seed"]),
+    }

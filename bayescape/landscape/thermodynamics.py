@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
-from bayescape.landscape.harmonic import log_partition, log_volume
+from bayescape.landscape.harmonic import log_volume
 from bayescape.landscape.record import Landscape
 
-__all__ = ["thermodynamics"]
+__all__ = ["log_volumes", "thermodynamics"]
 
 
 def thermodynamics(landscape: Landscape, temperatures: ArrayLike | None = None) -> xr.Dataset:
@@ -41,7 +41,8 @@ def thermodynamics(landscape: Landscape, temperatures: ArrayLike | None = None) 
     Raises
     ------
     ValueError
-        If the landscape has no minimum, or a temperature is not positive and finite.
+        If the landscape has no minimum, the volume of a basin is not known or not defined (no
+        Hessian, or one that is not positive definite), or a temperature is not positive and finite.
 
     References
     ----------
@@ -56,10 +57,17 @@ def thermodynamics(landscape: Landscape, temperatures: ArrayLike | None = None) 
     minima = landscape.minima
     if minima.sizes["minimum"] == 0:
         raise ValueError("`landscape` has no minimum, so there is nothing to superpose")
-    energies, hessians = minima["energy"].values, minima["hessian"].values
-    d = hessians.shape[-1]
+    energies, volumes = minima["energy"].values, log_volumes(landscape)
+    undefined = np.flatnonzero(np.isnan(volumes))
+    if len(undefined):
+        raise ValueError(
+            f"`landscape` has no positive definite Hessian at minimum {undefined[0]}, so its basin "
+            "has no harmonic volume; a map from a file without Hessians gets them when it is read "
+            "with `target`"
+        )
+    d = len(landscape.names)
 
-    log_z_a = log_partition(energies, hessians, t)
+    log_z_a = -energies / t[:, None] + 0.5 * d * np.log(t[:, None]) + volumes
     log_z = logsumexp(log_z_a, axis=1)
     p = np.exp(log_z_a - log_z[:, None])
     u_a = energies + 0.5 * d * t[:, None]
@@ -76,7 +84,29 @@ def thermodynamics(landscape: Landscape, temperatures: ArrayLike | None = None) 
             "occupation_slope": (by_both, p * spread / t[:, None]),
             "heat_capacity_by_minimum": (by_both, parts),
             "log_z_by_minimum": (by_both, log_z_a),
-            "log_volume": ("minimum", log_volume(hessians)),
+            "log_volume": ("minimum", volumes),
         },
         coords={"temperature": t, "minimum": minima["minimum"].values},
     )
+
+
+def log_volumes(landscape: Landscape) -> NDArray[np.float64]:
+    """Log volume of every basin at temperature 1, by its Hessian or, without one, its log product.
+
+    Parameters
+    ----------
+    landscape
+        The map. A file may have given it the ``log_product`` of the Hessians' eigenvalues only.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(M,)``; NaN where neither is known, or the Hessian is not positive definite.
+    """
+    minima = landscape.minima
+    volumes = log_volume(minima["hessian"].values)
+    if "log_product" in minima:
+        unknown = np.isnan(minima["hessian"].values).any(axis=(1, 2))
+        by_product = 0.5 * (len(landscape.names) * np.log(2 * np.pi) - minima["log_product"].values)
+        volumes = np.where(unknown, by_product, volumes)
+    return volumes

@@ -15,10 +15,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.special import softmax
 
-from bayescape.landscape.harmonic import occupation
 from bayescape.landscape.passes import Superbasin, disconnectivity_tree
 from bayescape.landscape.record import Landscape
+from bayescape.landscape.thermodynamics import log_volumes
 from bayescape.plots.style import BLACK, GREY, SMALL, basin_colour, figure_of, new_figure, quiet
 
 __all__ = ["Branch", "layout_branches", "plot_disconnectivity"]
@@ -107,7 +109,8 @@ def plot_disconnectivity(landscape: Landscape, ax: Axes | None = None) -> Figure
     -------
     matplotlib.figure.Figure
         Energies are in nats above the lowest minimum. Leaves carry the minimum's position in
-        ``landscape.minima`` and, where there is room, its harmonic occupation at temperature 1.
+        ``landscape.minima`` and, where there is room and the Hessians are known, its harmonic
+        occupation at temperature 1.
         Dashed lines lead upwards from parts that no known path connects.
 
     Raises
@@ -128,8 +131,9 @@ def plot_disconnectivity(landscape: Landscape, ax: Axes | None = None) -> Figure
     ceiling = highest + (0.12 * highest if highest > 0 else 1.0)
 
     _draw_branches(ax, roots, lowest, ceiling)
-    with_share = count <= _LABELLED_OCCUPATION
-    _label_leaves(ax, landscape, roots, lowest, with_share)
+    log_z = log_volumes(landscape) - energies
+    with_share = count <= _LABELLED_OCCUPATION and not np.isnan(log_z).any()
+    _label_leaves(ax, softmax(log_z), roots, lowest, with_share)
     ax.set_xlabel("minimum, and its harmonic occupation" if with_share else "minimum")
     if count <= _LABELLED_JOINS:
         _label_joins(ax, roots, lowest)
@@ -204,10 +208,9 @@ def _draw_branches(ax: Axes, roots: list[Branch], lowest: float, ceiling: float)
 
 
 def _label_leaves(
-    ax: Axes, landscape: Landscape, roots: list[Branch], lowest: float, with_share: bool
+    ax: Axes, share: NDArray[np.float64], roots: list[Branch], lowest: float, with_share: bool
 ) -> None:
     leaves = [b for root in roots for b in root.walk() if not b.children]
-    share = occupation(landscape.minima["energy"].values, landscape.minima["hessian"].values)
     for leaf in leaves:
         (m,) = leaf.minima
         ax.annotate(

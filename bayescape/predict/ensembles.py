@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from bayescape.landscape.harmonic import occupation
 from bayescape.landscape.record import Landscape
+from bayescape.landscape.thermodynamics import log_volumes
 
 __all__ = ["ENSEMBLES", "Ensemble", "ensemble_weights"]
 
@@ -55,10 +55,10 @@ def ensemble_weights(landscape: Landscape, kind: Ensemble) -> Array:
         return np.full(len(energies), 1 / len(energies))
     if kind == "energy":
         return softmax(-energies)
-    weights = occupation(energies, landscape.minima["hessian"].values)
-    if not np.isfinite(weights).all():
+    volumes = log_volumes(landscape)
+    if np.isnan(volumes).any():
         raise ValueError(
-            "`landscape` has a minimum whose Hessian is not positive definite, "
+            "`landscape` has a minimum whose Hessian is not known or not positive definite, "
             "so its harmonic occupation is not defined"
         )
-    return weights
+    return softmax(volumes - energies)

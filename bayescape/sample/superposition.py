@@ -151,6 +151,11 @@ def harmonic_superposition(landscape: Landscape) -> Superposition:
     Superposition
         ``2 M + S + 2`` components.
 
+    Raises
+    ------
+    ValueError
+        If the map has no target, no minimum, or a point without a Hessian.
+
     References
     ----------
     D. J. Wales, *Energy Landscapes*, Cambridge University Press (2003), section 7.1; T. Hesterberg,
@@ -161,6 +166,10 @@ def harmonic_superposition(landscape: Landscape) -> Superposition:
     if minima.sizes["minimum"] == 0:
         raise ValueError("`landscape` has no minimum, so there is nothing to superpose")
     target = target_of(landscape)
+    if not all(np.isfinite(points["hessian"].values).all() for points in (minima, states)):
+        raise ValueError(
+            "`landscape` has points without a Hessian: read it with `target`, which supplies them"
+        )
     starts = target.starts(STARTS, np.random.default_rng(0))
     spread = np.atleast_2d(np.cov(starts.T)) + 1e-12 * np.eye(starts.shape[1])
     ceiling = _variance_ceiling(target)
