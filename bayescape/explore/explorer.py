@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
@@ -12,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayescape.explore.budget import Budget
-from bayescape.explore.captors import Captors
 from bayescape.explore.coverage import expected_coverage, expected_minima
 from bayescape.explore.pairs import choose_pairs, metric_distances
 from bayescape.explore.pool import Pool
-from bayescape.explore.quench import QuenchStatus, Scales
+from bayescape.explore.quench import QuenchStatus
 from bayescape.explore.symmetry import Symmetry
-from bayescape.explore.tasks import Climbs, Limits, Pair, Quenches, Result, Task
+from bayescape.explore.tasks import Climbs, Pair, Quenches, Result, Task
 from bayescape.explore.worker import Worker
 from bayescape.landscape.record import Landscape
 from bayescape.progress import Report, reporter

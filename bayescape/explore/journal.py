@@ -53,7 +53,7 @@ class Journal:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.records: list[dict[str, Any]] = []
-        self._file: BinaryIO = open(self.path, "a+b")  # noqa: SIM115
+        self._file: BinaryIO = open(self.path, "a+b")
         try:
             self._read()
         except BaseException:
@@ -110,7 +110,7 @@ def _packed(record: Mapping[str, Any]) -> bytes:
     rest = {k: v for k, v in record.items() if k not in arrays}
     buffer = io.BytesIO()
     text = np.frombuffer(json.dumps(rest).encode(), dtype=np.uint8)
-    np.savez(buffer, **arrays, json=text)
+    np.savez(buffer, allow_pickle=False, **{**arrays, "json": text})
     return buffer.getvalue()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayescape.explore.tasks import PAIR_METHODS
+from bayescape.landscape.passes import merges_of
 
 __all__ = ["Attempt", "choose_pairs", "metric_distances", "neighbours"]
 
@@ -149,20 +150,14 @@ def _barriers(
     occupation: Array,
 ) -> Iterator[Attempt]:
     """Closest minima across the merges of the tree, the highest barrier first."""
-    superbasin = {m: frozenset([m]) for m in range(len(distances))}
-    joins = list(joins)
-    merges = []
-    for s in np.argsort(state_energies, kind="stable"):
-        left, right = (superbasin[m] for m in joins[s])
-        if left == right:
-            continue
-        floor = max(min(energies[m] for m in side) for side in (left, right))
-        barrier = float(state_energies[s] - floor)
-        share = min(sum(occupation[m] for m in side) for side in (left, right))
+    high = []
+    for merge in merges_of(len(distances), state_energies, list(joins)):
+        left, right = list(merge.left), list(merge.right)
+        barrier = merge.energy - max(energies[left].min(), energies[right].min())
+        share = min(occupation[left].sum(), occupation[right].sum())
         if barrier > HIGH and share > SHARE:
-            merges.append((barrier, sorted(left), sorted(right)))
-        superbasin.update(dict.fromkeys(left | right, left | right))
-    for _, left, right in sorted(merges, key=lambda merge: -merge[0]):
+            high.append((barrier, left, right))
+    for _, left, right in sorted(high, key=lambda one: -one[0]):
         across = distances[np.ix_(left, right)]
         for flat in across.argsort(axis=None, kind="stable")[:LOWERED]:
             i, j = np.unravel_index(flat, across.shape)

@@ -137,7 +137,7 @@ def relax_string(
         energy, gradient = target.energy_and_gradient(inner.copy())
         gradient = gradient * scales
         if old is not None and old_gradient is not None:
-            usable = np.isfinite(gradient).all(axis=1) & np.isfinite(old_gradient).all(axis=1)
+            usable = np.all(np.isfinite(gradient + old_gradient), axis=1)
             change = np.where(usable[:, None], gradient - old_gradient, np.nan)
             model = bofill(model, (inner - old) / scales, change)
         old, old_gradient = inner, gradient

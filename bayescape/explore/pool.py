@@ -104,8 +104,7 @@ class Pool:
         self.orbit = np.append(self.orbit, np.full(more, first))
         moved = [
             [
-                first
-                + int(self.minima.same(image[None], np.array([energy]))[0, first:].argmax())
+                first + int(self.minima.same(image[None], np.array([energy]))[0, first:].argmax())
                 for image in self.symmetry.points(point)
             ]
             for point in self.minima.points[first:]

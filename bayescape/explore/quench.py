@@ -126,7 +126,8 @@ class Scales:
     def outside(self, theta: Array, margin: float) -> NDArray[np.bool_]:
         """Which points lie out of the box by more than a share of its width, ``(B,)``."""
         width = margin * np.maximum(self.high - self.low, self.unit)
-        return ((theta < self.low - width) | (theta > self.high + width)).any(axis=1)
+        out = (theta < self.low - width) | (theta > self.high + width)
+        return np.asarray(out.any(axis=1))
 
 
 def length_scales(target: Target) -> Array:
@@ -278,7 +279,7 @@ class _Walk:
         """Evaluate the Hessian at some points."""
         if len(rows):
             hessian = self.target.hessian(self.theta[rows])
-            usable = np.isfinite(hessian).all(axis=(1, 2))
+            usable = np.all(np.isfinite(hessian), axis=(1, 2))
             self.status[rows[~usable]] = QuenchStatus.FAILED
             hessian = np.where(usable[:, None, None], hessian, 0.0)
             self.model[rows] = hessian * np.outer(self.unit, self.unit)

@@ -185,7 +185,7 @@ class _Climb:
         """Evaluate the Hessian at some points."""
         if len(rows):
             hessian = self.target.hessian(self.theta[rows])
-            usable = np.isfinite(hessian).all(axis=(1, 2))
+            usable = np.all(np.isfinite(hessian), axis=(1, 2))
             self.status[rows[~usable]] = SaddleStatus.FAILED
             hessian = np.where(usable[:, None, None], hessian, 0.0)
             self.model[rows] = hessian * np.outer(self.unit, self.unit)

@@ -36,7 +36,9 @@ class Symmetry:
     def __init__(self, target: Target) -> None:
         self.d = len(target.names)
         declared = getattr(target, "symmetries", None)
-        generators = np.empty((0, self.d, self.d)) if declared is None else np.array(declared, float)
+        generators = np.empty((0, self.d, self.d))
+        if declared is not None:
+            generators = np.array(declared, dtype=float)
         if generators.ndim != 3 or generators.shape[1:] != (self.d, self.d):
             raise ValueError(
                 f"`target.symmetries` must have shape (G, {self.d}, {self.d}), "

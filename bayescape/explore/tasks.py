@@ -208,8 +208,8 @@ def _starts(
         points, modes = line_summits(target, start, end, energies)
     else:
         bend = task.bend if task.method == "bent string" else None
-        models = (task.minima.hessians[a], task.minima.hessians[b])
-        string, levels = relax_string(target, start, end, scales.unit, models=models, bend=bend)
+        curvatures = (task.minima.hessians[a], task.minima.hessians[b])
+        string, levels = relax_string(target, start, end, scales.unit, models=curvatures, bend=bend)
         points, modes = summits(string, levels)
     return points[:SUMMITS], modes[:SUMMITS], None
 
@@ -243,14 +243,15 @@ class _Gathered:
             models=models,
             careful=models is not None,
         )
-        before, found = len(self.minima), {}
+        before = len(self.minima)
+        found: dict[int, int] = {}
         self.cut |= bool((ends.status == QuenchStatus.CUT_SHORT).any())
-        for row in np.flatnonzero(ends.status == QuenchStatus.MINIMUM):
-            found[int(row)] = self._minimum(ends, int(row))
+        for row in np.flatnonzero(ends.status == QuenchStatus.MINIMUM).tolist():
+            found[row] = self._minimum(ends, row)
         numbers = []
-        for row, captor in enumerate(ends.captor):
+        for row, captor in enumerate(ends.captor.tolist()):
             by_mate = captor >= before
-            numbers.append(found[captor - before] if by_mate else found.get(row, int(captor)))
+            numbers.append(found[captor - before] if by_mate else found.get(row, captor))
         if count:
             self.quenched += numbers
             self.quench_status += ends.status.tolist()

@@ -1,8 +1,7 @@
-"""Runs the tasks of an exploration: here or in an executor, within a budget, and to a checkpoint."""
+"""Runs an exploration's tasks: here or in an executor, within a budget, kept in a checkpoint."""
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -175,7 +174,8 @@ class Worker:
         # What was cut short would go further another time.
         if self._journal is not None and not result.cut:
             record = result.to_arrays()
-            self._journal.add({"record": "task", "number": first + i, "seconds": self.seconds} | record)
+            head = {"record": "task", "number": first + i, "seconds": self.seconds}
+            self._journal.add(head | record)
 
     def _side_file(self, number: int) -> str | None:
         return None if self._journal is None else f"{self._journal.path}.task-{number}"

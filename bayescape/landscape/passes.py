@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bayescape.landscape.record import Landscape
 
@@ -87,16 +87,22 @@ def merges(landscape: Landscape) -> list[Merge]:
         At most one fewer than there are minima; fewer where the graph is not connected.
     """
     states = landscape.transition_states
-    superbasin: dict[int, tuple[int, ...]] = {
-        m: (m,) for m in range(landscape.minima.sizes["minimum"])
-    }
+    return merges_of(
+        landscape.minima.sizes["minimum"], states["energy"].values, states["joins"].values
+    )
+
+
+def merges_of(count: int, energies: Array, joins: ArrayLike) -> list[Merge]:
+    """`merges` of ``count`` minima by transition states of given energies and joins."""
+    joins = np.asarray(joins, dtype=int).reshape(-1, 2)
+    superbasin: dict[int, tuple[int, ...]] = {m: (m,) for m in range(count)}
     found = []
-    for s in np.argsort(states["energy"].values, kind="stable"):
-        a, b = (superbasin[int(m)] for m in states["joins"].values[s])
-        if a[0] == b[0]:  # the lowest minimum of a superbasin names it
+    for s in np.argsort(energies, kind="stable"):
+        a, b = (superbasin[int(m)] for m in joins[s])
+        if a[0] == b[0]:  # the first minimum of a superbasin names it
             continue
         left, right = sorted((a, b))
-        found.append(Merge(float(states["energy"].values[s]), int(s), left, right))
+        found.append(Merge(float(energies[s]), int(s), left, right))
         together = tuple(sorted(a + b))
         superbasin.update(dict.fromkeys(together, together))
     return found

@@ -198,7 +198,9 @@ def test_a_lower_end_at_a_wall_is_warned_of():
 def test_progress_is_told_of_minima_states_coverage_and_evaluations():
     seen = []
     explore(SixHumpCamel(), seed=0, progress=lambda **q: seen.append(q))
-    assert set(seen[-1]) == {"minima", "transition_states", "coverage", "evaluations"}
+    quantities = {"minima", "transition_states", "coverage", "evaluations", "seconds_left"}
+    assert set(seen[-1]) == quantities
+    assert all(q["seconds_left"] >= 0 for q in seen)
     assert seen[-1]["minima"] == 6
     evaluations = [q["evaluations"] for q in seen]
     assert evaluations == sorted(evaluations)

@@ -119,9 +119,9 @@ def test_one_bad_point_harms_no_other():
     starts = np.array([[1.9, 0.0], [1.0, 1.0], [-1.9, 0.0]])
     ends = quench(Broken(), starts)
     assert ends.status.tolist() == [
-        QuenchStatus.FAILED,
+        QuenchStatus.OUTSIDE,
         QuenchStatus.MINIMUM,
-        QuenchStatus.FAILED,
+        QuenchStatus.OUTSIDE,
     ]
     alone = quench(Broken(), starts[1:2])
     np.testing.assert_array_equal(ends.theta[1], alone.theta[0])

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from bayescape.targets.surfaces import GaussianMixture
 
 STORE = Path(__file__).with_suffix(".npz")
-STORED = 300  # surfaces whose truth is in the file
+STORED = 240  # surfaces whose truth is in the file
 FAMILIES = ("mixture", "ripples", "curved")
 MOST = 30  # minima of a surface; one with more is drawn again
 CANDIDATES, SCATTERED, DRAWN = 1500, 500, 5000  # quenches that make the truth
@@ -475,19 +475,22 @@ def main() -> None:
     """Compute the truth and write the file."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--count", type=int, default=STORED, help="surfaces, from seed 0")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--keep", action="store_true", help="compute only what the file lacks")
     options = parser.parse_args()
-    seeds = list(range(options.count))
+    truth = dict(_stored()) if options.keep else {}
+    seeds = [seed for seed in range(options.count) if seed not in truth]
     with ProcessPoolExecutor(options.workers) as pool:
-        results = list(pool.map(compute, seeds, chunksize=4))
+        truth |= dict(zip(seeds, pool.map(compute, seeds, chunksize=4), strict=True))
+    kept = sorted(truth)
     np.savez_compressed(
         STORE,
-        seed=np.array(seeds, dtype=np.int32),
-        attempt=np.array([attempt for attempt, _, _ in results], dtype=np.int32),
-        count=np.array([len(minima) for _, minima, _ in results], dtype=np.int32),
-        d=np.array([minima.shape[1] for _, minima, _ in results], dtype=np.int32),
-        minima=np.concatenate([minima.ravel() for _, minima, _ in results]),
-        occupations=np.concatenate([occupations for _, _, occupations in results]),
+        seed=np.array(kept, dtype=np.int32),
+        attempt=np.array([truth[seed][0] for seed in kept], dtype=np.int32),
+        count=np.array([len(truth[seed][1]) for seed in kept], dtype=np.int32),
+        d=np.array([truth[seed][1].shape[1] for seed in kept], dtype=np.int32),
+        minima=np.concatenate([truth[seed][1].ravel() for seed in kept]),
+        occupations=np.concatenate([truth[seed][2] for seed in kept]),
     )
 
 
