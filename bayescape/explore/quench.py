@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bayescape.explore.captors import Captors, same_point
 from bayescape.explore.guard import CutShort
 from bayescape.explore.secant import symmetric_rank_one
+from bayescape.explore.steepest import steepest_steps
 from bayescape.targets.target import Target, bounds_of
 
 __all__ = ["QuenchStatus", "Quenched", "Scales", "length_scales", "quench", "same_point"]
@@ -344,10 +345,8 @@ class _Walk:
         both = free[:, :, None] & free[:, None, :]
         values, vectors = np.linalg.eigh(np.where(both, self.model[rows], 0.0))
         slope = np.einsum("bik,bi->bk", vectors, self.free_gradient(rows) * self.unit)
-        along = -slope / np.maximum(np.abs(values), FLAT)
+        along = steepest_steps(values, slope, self.radius[rows])
         length = np.linalg.norm(along, axis=1)
-        along *= np.minimum(1.0, self.radius[rows] / np.maximum(length, 1e-300))[:, None]
-        length = np.minimum(length, self.radius[rows])
         predicted = -(slope * along + 0.5 * values * along**2).sum(axis=1)
         move = np.einsum("bik,bk->bi", vectors, along) * self.unit
         trial = np.clip(self.theta[rows] + move, self.low, self.high)
