@@ -40,22 +40,21 @@ class Captors:
 
     def with_point(self, theta: Array, energy: float, hessian: Array) -> Captors:
         """These and one more, which comes last."""
-        return Captors(
+        more = Captors(
             np.concatenate([self.points, theta[None]]),
             np.append(self.energies, energy),
             np.concatenate([self.hessians, hessian[None]]),
         )
+        if "_modes" in self.__dict__:  # each matrix is decomposed once
+            new = np.linalg.eigh(hessian[None])
+            both = zip(self._modes, new, strict=True)
+            more.__dict__["_modes"] = tuple(np.concatenate(parts) for parts in both)
+        return more
 
     @cached_property
     def _modes(self) -> tuple[Array, Array]:
         values, vectors = np.linalg.eigh(self.hessians)
         return values, vectors
-
-    def _along_modes(self, theta: Array) -> tuple[Array, Array]:
-        """Displacement in every mode, ``(B, M, d)``, and twice its size in nats, ``(B, M)``."""
-        values, vectors = self._modes
-        away = np.einsum("bmi,mik->bmk", theta[:, None] - self.points, vectors)
-        return away, (np.abs(values) * away**2).sum(axis=2)
 
     def catch(self, theta: Array, energy: Array, gradient: Array) -> NDArray[np.int_]:
         """Which known point each walk is at, ``(B,)``; -1 for none.
@@ -69,20 +68,27 @@ class Captors:
         theta, energy, gradient
             Shapes ``(B, d)``, ``(B,)``, ``(B, d)``.
         """
-        if len(self) == 0:
-            return np.full(len(theta), -1)
-        values, vectors = self._modes
-        away, twice = self._along_modes(theta)
-        size = 0.5 * twice
-        rise = 0.5 * (values * away**2).sum(axis=2)
-        slope = np.einsum("bi,mik->bmk", gradient, vectors)
-        wrong = 0.5 * ((slope - values * away) ** 2 / np.abs(values)).sum(axis=2)
+        caught = np.full(len(theta), -1)
         # Rounding of the energy is all that is left of the difference at the point itself.
         rounding = 1e-6 + 1e-12 * np.abs(self.energies)
+        # No farther off in energy than the quadratic may be, before any matrix is looked at.
+        rise = energy[:, None] - self.energies
+        row, captor = np.nonzero(np.abs(rise) < (1 + MATCH) * REACH + rounding)
+        if not len(row):
+            return caught
+        values, vectors = (part[captor] for part in self._modes)
+        away = np.einsum("pi,pik->pk", theta[row] - self.points[captor], vectors)
+        slope = np.einsum("pi,pik->pk", gradient[row], vectors)
+        size = 0.5 * (np.abs(values) * away**2).sum(axis=1)
+        wrong = 0.5 * ((slope - values * away) ** 2 / np.abs(values)).sum(axis=1)
+        wrong_rise = np.abs(rise[row, captor] - 0.5 * (values * away**2).sum(axis=1))
         near = (size < REACH) & (wrong < MATCH**2 * size + 1e-9)
-        near &= np.abs(energy[:, None] - self.energies - rise) < MATCH * size + rounding
-        nearest = np.where(near, size, np.inf).argmin(axis=1)
-        return np.where(near.any(axis=1), nearest, -1)
+        near &= wrong_rise < MATCH * size + rounding[captor]
+        # The nearest last, so that it is the one that stays.
+        order = np.lexsort((captor, size))[::-1]
+        order = order[near[order]]
+        caught[row[order]] = captor[order]
+        return caught
 
     def same(self, theta: Array, energy: Array) -> NDArray[np.bool_]:
         """Whether converged points are known ones, ``(B, M)``.
@@ -90,11 +96,14 @@ class Captors:
         Two are the same when they are closer than a hundredth of a thermal width in the metric of
         the Hessian's magnitude, and as high.
         """
-        if len(self) == 0:
-            return np.zeros((len(theta), 0), dtype=bool)
-        _, away = self._along_modes(theta)
         near = 1e-5 * (1 + 1e-3 * np.abs(self.energies))
-        return (away < 1e-4) & (np.abs(energy[:, None] - self.energies) < near)
+        same = np.abs(energy[:, None] - self.energies) < near
+        row, captor = np.nonzero(same)
+        if len(row):
+            values, vectors = (part[captor] for part in self._modes)
+            away = np.einsum("pi,pik->pk", theta[row] - self.points[captor], vectors)
+            same[row, captor] = (np.abs(values) * away**2).sum(axis=1) < 1e-4
+        return same
 
 
 def same_point(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bayescape.explore.limited_memory import LimitedMemory, across
 from bayescape.explore.quench import FLAT
+from bayescape.explore.scales import MANY
 from bayescape.explore.secant import bofill
 from bayescape.targets.target import Target, bounds_of
 
@@ -15,7 +17,7 @@ Array = NDArray[np.float64]
 
 STOPS = 6  # points on a straight line, between its ends
 IMAGES = 9  # of a string, between its ends
-SWEEPS = 8
+SWEEPS, SWEEPS_MANY = 8, 24
 LONGEST = 0.3  # step of an image, in length scales
 
 
@@ -88,13 +90,14 @@ def relax_string(
     *,
     models: tuple[Array, Array] | None = None,
     bend: Array | None = None,
-    sweeps: int = SWEEPS,
+    sweeps: int | None = None,
 ) -> tuple[Array, Array]:
     """Relax a line between two minima across itself.
 
     The string method, with Newton steps in the space across the string in place of its steepest
     descent, after each of which the images are spread evenly again. The Hessians are models that
-    begin between those of the two ends, and learn from the gradients.
+    begin between those of the two ends, and learn from the gradients. In more than 50 coordinates
+    steps are limited-memory quasi-Newton ones.
 
     Parameters
     ----------
@@ -110,7 +113,8 @@ def relax_string(
         By how much the middle of the first line is moved aside, ``(d,)``; by default it is
         straight.
     sweeps
-        Relaxations of all images, each one gradient per image.
+        Relaxations of all images, each one gradient per image; by default 8, or 24 in more than 50
+        coordinates.
 
     Returns
     -------
@@ -127,43 +131,70 @@ def relax_string(
     string = start + t * (end - start)
     if bend is not None:
         string = np.clip(string + 4 * t * (1 - t) * bend, low, high)
-    if models is None:
-        at_start, at_end = target.hessian(np.stack([start, end]))
-        models = (at_start, at_end)
-    model = (models[0] + t[1:-1, :, None] * (models[1] - models[0])) * np.outer(scales, scales)
+    relaxing: _Matrices | _Memory
+    if len(start) > MANY:
+        relaxing, most = _Memory(LimitedMemory(IMAGES, len(start))), SWEEPS_MANY
+    else:
+        if models is None:
+            at_start, at_end = target.hessian(np.stack([start, end]))
+            models = (at_start, at_end)
+        model = models[0] + t[1:-1, :, None] * (models[1] - models[0])
+        relaxing, most = _Matrices(model * np.outer(scales, scales)), SWEEPS
     old, old_gradient = None, None
-    for _ in range(sweeps):
+    for _ in range(most if sweeps is None else sweeps):
         inner = string[1:-1]
         energy, gradient = target.energy_and_gradient(inner.copy())
         gradient = gradient * scales
+        tangent = (string[2:] - string[:-2]) / scales
+        tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-300)
         if old is not None and old_gradient is not None:
             usable = np.all(np.isfinite(gradient + old_gradient), axis=1)
             change = np.where(usable[:, None], gradient - old_gradient, np.nan)
-            model = bofill(model, (inner - old) / scales, change)
+            relaxing.learn((inner - old) / scales, change, tangent)
         old, old_gradient = inner, gradient
-        tangent = (string[2:] - string[:-2]) / scales
-        tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-300)
-        step = _across(gradient, model, tangent)
+        step = relaxing.steps(gradient, tangent)
+        length = np.linalg.norm(step, axis=1, keepdims=True)
+        step *= np.minimum(1.0, LONGEST / np.maximum(length, 1e-300))
         usable = np.isfinite(energy) & np.isfinite(step).all(axis=1)
         moved = np.clip(inner + np.where(usable[:, None], step, 0.0) * scales, low, high)
         string = _spread(np.concatenate([start[None], moved, end[None]]), scales)
     return string, target.energy(string.copy())
 
 
-def _across(gradient: Array, hessian: Array, tangent: Array) -> Array:
-    """Newton step of each image in the space across its tangent, of limited length."""
-    step = np.full_like(gradient, np.nan)
-    finite = np.isfinite(gradient).all(axis=1) & np.isfinite(hessian).all(axis=(1, 2))
-    if not finite.any():
+class _Matrices:
+    """Newton steps of the images in the space across their tangents."""
+
+    def __init__(self, model: Array) -> None:
+        self.model = model
+
+    def learn(self, step: Array, change: Array, tangent: Array) -> None:
+        self.model = bofill(self.model, step, change)
+
+    def steps(self, gradient: Array, tangent: Array) -> Array:
+        step = np.full_like(gradient, np.nan)
+        finite = np.isfinite(gradient).all(axis=1) & np.isfinite(self.model).all(axis=(1, 2))
+        if not finite.any():
+            return step
+        t = tangent[finite]
+        project = np.eye(t.shape[1]) - t[:, :, None] * t[:, None, :]
+        values, vectors = np.linalg.eigh(project @ self.model[finite] @ project)
+        slope = np.einsum("bik,bi->bk", vectors, across(gradient[finite], t))
+        move = -slope / np.maximum(np.abs(values), FLAT)
+        step[finite] = np.einsum("bik,bk->bi", vectors, move)
         return step
-    t = tangent[finite]
-    project = np.eye(t.shape[1]) - t[:, :, None] * t[:, None, :]
-    values, vectors = np.linalg.eigh(project @ hessian[finite] @ project)
-    slope = np.einsum("bik,bi->bk", vectors, np.einsum("bij,bj->bi", project, gradient[finite]))
-    move = np.einsum("bik,bk->bi", vectors, -slope / np.maximum(np.abs(values), FLAT))
-    length = np.linalg.norm(move, axis=1, keepdims=True)
-    step[finite] = move * np.minimum(1.0, LONGEST / np.maximum(length, 1e-300))
-    return step
+
+
+class _Memory:
+    """Quasi-Newton steps of the images across their tangents, without matrices."""
+
+    def __init__(self, memory: LimitedMemory) -> None:
+        self.memory, self.rows = memory, np.arange(len(memory.step))
+
+    def learn(self, step: Array, change: Array, tangent: Array) -> None:
+        self.memory.learn(self.rows, across(step, tangent), across(change, tangent))
+
+    def steps(self, gradient: Array, tangent: Array) -> Array:
+        return across(self.memory.downhill(self.rows, across(gradient, tangent)), tangent)
 
 
 def _spread(string: Array, scales: Array) -> Array:

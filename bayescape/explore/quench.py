@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayescape.explore.captors import Captors, same_point
+from bayescape.explore.descent import ByGradients, ByHessian, Descent
 from bayescape.explore.guard import CutShort
-from bayescape.explore.secant import symmetric_rank_one
-from bayescape.explore.steepest import steepest_steps
+from bayescape.explore.scales import MANY, Scales, scales_of
 from bayescape.targets.target import Target, bounds_of
 
-__all__ = ["QuenchStatus", "Quenched", "Scales", "length_scales", "quench", "same_point"]
+__all__ = ["QuenchStatus", "Quenched", "quench", "same_point"]
 
 Array = NDArray[np.float64]
 
@@ -99,63 +99,28 @@ class Quenched:
     direction: Array
 
 
-@dataclasses.dataclass(frozen=True)
-class Scales:
-    """Where a target's starts lie, and how far they spread.
-
-    Attributes
-    ----------
-    unit
-        The spread by coordinate, ``(d,)``: the unit in which steps are limited. It is the
-        interquartile range over 1.35, a normal distribution's standard deviation.
-    low, high
-        The box of the starts, ``(d,)``.
-    """
-
-    unit: Array
-    low: Array
-    high: Array
-
-    @classmethod
-    def of(cls, target: Target) -> Scales:
-        """From 256 starts drawn with a fixed seed, so that a target always has the same."""
-        starts = np.asarray(target.starts(256, np.random.default_rng(0)), dtype=float)
-        low, high = np.quantile(starts, [0.25, 0.75], axis=0)
-        unit = (high - low) / 1.35
-        return cls(np.where(unit > 0, unit, 1.0), starts.min(axis=0), starts.max(axis=0))
-
-    def outside(self, theta: Array, margin: float) -> NDArray[np.bool_]:
-        """Which points lie out of the box by more than a share of its width, ``(B,)``."""
-        width = margin * np.maximum(self.high - self.low, self.unit)
-        out = (theta < self.low - width) | (theta > self.high + width)
-        return np.asarray(out.any(axis=1))
-
-
-def length_scales(target: Target) -> Array:
-    """The spread of a target's starts by coordinate, ``(d,)``: see `Scales`."""
-    return Scales.of(target).unit
-
-
 def quench(
     target: Target,
     theta: Array,
     *,
     gradient_tolerance: float = 1e-6,
-    max_steps: int = 300,
+    max_steps: int | None = None,
     scales: Array | Scales | None = None,
     known: tuple[Array, Array, Array] | Captors | None = None,
     mates: bool = False,
     models: Array | None = None,
     careful: bool = False,
+    by_gradients: bool | None = None,
 ) -> Quenched:
     """Walk points downhill by trust-region steps in a model that learns the curvature.
 
     The model is a Hessian updated by the symmetric rank-one formula; the target's own is asked for
     where the model keeps foretelling badly, and where a walk has converged, to tell what it has
-    converged to. Negative curvature is taken by its magnitude, so that steps lead away from
-    saddles. Steps are short against the starts' spread: a quench ends in the basin that it began
-    in. Hard walls hold the coordinates that press against them. A point whose energy is not finite
-    fails alone.
+    converged to. Steps follow the model's path of steepest descent and are short against the
+    starts' spread: a quench ends in the basin that it began in. In many coordinates, where a matrix
+    is dear, limited-memory quasi-Newton steps take the model's place, and the Hessian is asked for
+    at the end alone. Hard walls hold the coordinates that press against them. A point whose energy
+    is not finite fails alone.
 
     Parameters
     ----------
@@ -166,7 +131,7 @@ def quench(
     gradient_tolerance
         Largest gradient norm of a converged point, nats per unit of the coordinates.
     max_steps
-        Evaluations of the gradient per point, at most.
+        Evaluations of the gradient per point, at most; by default 300, or 3,000 by gradients.
     scales
         Unit of step lengths by coordinate, ``(d,)``, or `Scales`; by default those of the target.
     known
@@ -175,13 +140,14 @@ def quench(
     mates
         Whether minima that other quenches of the batch have come to capture too. It saves
         evaluations, at the price that a point's path is no longer its own affair.
-
     models
         First guesses of the Hessians, ``(B, d, d)``; by default the identity, in units of the
-        scales.
+        scales. They are of no use to walks by gradients.
     careful
         Whether to begin with very short steps, and take only those whose fall was well foretold:
         closer to steepest descent, for some more evaluations.
+    by_gradients
+        Whether to do without matrices; by default in more than 50 coordinates.
 
     Returns
     -------
@@ -189,22 +155,25 @@ def quench(
 
     References
     ----------
-    J. Nocedal, S. J. Wright, *Numerical Optimization*, Springer (2006), chapters 4 and 6.2; for the
-    magnitude of negative curvature Y. Dauphin et al., NeurIPS (2014), arXiv:1406.2572.
+    J. Nocedal, S. J. Wright, *Numerical Optimization*, Springer (2006), chapters 4, 6.2 and 7.2.
     """
     theta = np.array(theta, dtype=float)
-    box = scales if isinstance(scales, Scales) else Scales.of(target)
-    if scales is not None and not isinstance(scales, Scales):
-        box = dataclasses.replace(box, unit=np.asarray(scales, dtype=float))
+    count, d = theta.shape
+    box = scales_of(target, scales)
     if known is None:
-        known = Captors.none(theta.shape[1])
+        known = Captors.none(d)
     known = known if isinstance(known, Captors) else Captors(*known)
-    walk = _Walk(target, theta, box, known, mates, CAREFUL if careful else USUAL)
-    if models is not None:
-        walk.model = models * np.outer(box.unit, box.unit)
+    descent: Descent
+    if d > MANY if by_gradients is None else by_gradients:
+        descent, most = ByGradients(count, d), 3000
+    elif models is None:
+        descent, most = ByHessian(np.tile(np.eye(d), (count, 1, 1))), 300
+    else:
+        descent, most = ByHessian(models * np.outer(box.unit, box.unit)), 300
+    walk = _Walk(target, theta, box, known, mates, CAREFUL if careful else USUAL, descent)
     try:
         walk.begin()
-        for _ in range(max_steps):
+        for _ in range(most if max_steps is None else max_steps):
             if not walk.active.size:
                 break
             walk.capture()
@@ -227,16 +196,16 @@ class _Walk:
         known: Captors,
         mates: bool,
         steps: _Steps,
+        descent: Descent,
     ) -> None:
         self.target, self.box, self.unit = target, box, box.unit
         self.low, self.high = bounds_of(target)
-        self.steps = steps
+        self.steps, self.descent = steps, descent
         count, d = theta.shape
         self.theta = np.clip(theta, self.low, self.high)
         self.begun = self.theta.copy()
         self.energy, self.gradient = np.full(count, np.inf), np.full((count, d), np.nan)
-        self.model = np.tile(np.eye(d), (count, 1, 1))
-        self.exact = np.zeros(count, dtype=bool)
+        self.hessians: dict[int, Array] = {}  # of rows that have not moved since, scaled
         self.doubts = np.zeros(count, dtype=int)
         self.radius = np.full(count, steps.first_radius)
         self.escapes = np.zeros(count, dtype=int)
@@ -277,14 +246,23 @@ class _Walk:
         self.status[rows] = QuenchStatus.CAPTURED
 
     def ask(self, rows: NDArray[np.intp]) -> None:
-        """Evaluate the Hessian at some points."""
+        """Evaluate the Hessians where they are not known, and begin again with them."""
+        new = np.array([row for row in rows.tolist() if row not in self.hessians], dtype=int)
+        if len(new):
+            hessian = self.target.hessian(self.theta[new]) * np.outer(self.unit, self.unit)
+            usable = np.isfinite(hessian).all(axis=(1, 2))
+            self.status[new[~usable]] = QuenchStatus.FAILED
+            self.hessians.update(zip(new[usable].tolist(), hessian[usable], strict=True))
+        self.renew(rows[self.status[rows] < 0])
+
+    def renew(self, rows: NDArray[np.intp]) -> None:
+        """Let the model begin again."""
         if len(rows):
-            hessian = self.target.hessian(self.theta[rows])
-            usable = np.all(np.isfinite(hessian), axis=(1, 2))
-            self.status[rows[~usable]] = QuenchStatus.FAILED
-            hessian = np.where(usable[:, None, None], hessian, 0.0)
-            self.model[rows] = hessian * np.outer(self.unit, self.unit)
-            self.exact[rows], self.doubts[rows] = True, 0
+            known = (
+                [self.hessians[row] for row in rows.tolist()] if self.descent.uses_hessians else []
+            )
+            self.descent.renew(rows, np.array(known))
+            self.doubts[rows] = 0
 
     def settle(self, tolerance: float) -> None:
         """Classify the points that have converged or run off."""
@@ -294,12 +272,17 @@ class _Walk:
             self._is_flat(row, self.theta[row] - self.begun[row])
         rows = self.active
         converged = np.linalg.norm(self.free_gradient(rows), axis=1) < tolerance
-        self.ask(rows[(converged | (self.doubts[rows] >= DOUBTS)) & ~self.exact[rows]])
+        doubtful = self.doubts[rows] >= DOUBTS
+        if self.descent.uses_hessians:
+            self.ask(rows[converged | doubtful])
+        else:
+            self.ask(rows[converged])
+            self.renew(rows[doubtful & ~converged])
         rows = rows[converged]
         rows = rows[self.status[rows] < 0]
-        for row, held in zip(rows, self.held(rows), strict=True):
+        for row, held in zip(rows.tolist(), self.held(rows), strict=True):
             free = ~held
-            values, vectors = np.linalg.eigh(self.model[row][np.ix_(free, free)])
+            values, vectors = np.linalg.eigh(self.hessians[row][np.ix_(free, free)])
             if len(values) and values[0] < -FLAT:
                 self._escape(row, free, vectors[:, 0])
             elif held.any():
@@ -314,7 +297,7 @@ class _Walk:
         self.direction[row] = direction / np.linalg.norm(direction)
 
     def _is_minimum(self, row: int) -> None:
-        hessian = self.model[row] / np.outer(self.unit, self.unit)
+        hessian = self.hessians[row] / np.outer(self.unit, self.unit)
         self.status[row] = QuenchStatus.MINIMUM
         if self.mates is None:
             return
@@ -334,21 +317,17 @@ class _Walk:
         energy, gradient = self.target.energy_and_gradient(trial[None])
         if np.isfinite(energy[0]) and np.isfinite(gradient).all():
             self.theta[row], self.energy[row], self.gradient[row] = trial, energy[0], gradient[0]
-            self.exact[row] = False
+            del self.hessians[row]
 
     def step(self) -> None:
         """Try one step from every point that still walks, and keep it where the energy falls."""
         rows = self.active
         if not rows.size:
             return
-        free = ~self.held(rows)
-        both = free[:, :, None] & free[:, None, :]
-        values, vectors = np.linalg.eigh(np.where(both, self.model[rows], 0.0))
-        slope = np.einsum("bik,bi->bk", vectors, self.free_gradient(rows) * self.unit)
-        along = steepest_steps(values, slope, self.radius[rows])
-        length = np.linalg.norm(along, axis=1)
-        predicted = -(slope * along + 0.5 * values * along**2).sum(axis=1)
-        move = np.einsum("bik,bk->bi", vectors, along) * self.unit
+        slope = self.free_gradient(rows) * self.unit
+        move, predicted = self.descent.steps(rows, slope, self.held(rows), self.radius[rows])
+        length = np.linalg.norm(move, axis=1)
+        move *= self.unit
         trial = np.clip(self.theta[rows] + move, self.low, self.high)
         energy, gradient = self.target.energy_and_gradient(trial)
 
@@ -367,16 +346,17 @@ class _Walk:
             poor = finite & ~level & (np.abs(share - 1) > 0.75)
         step = np.where(finite[:, None], (trial - self.theta[rows]) / self.unit, 0.0)
         change = np.where(finite[:, None], (gradient - self.gradient[rows]) * self.unit, 0.0)
-        self.model[rows] = symmetric_rank_one(self.model[rows], step, change)
-        self.exact[rows] &= ~finite
+        self.descent.learn(rows, step, change)
         self.doubts[rows] += poor
 
         moved = rows[good]
         self.theta[moved], self.energy[moved] = trial[good], energy[good]
         self.gradient[moved] = gradient[good]
+        for row in moved.tolist():
+            self.hessians.pop(row, None)
         # Beyond the starts there is no neighbour to keep clear of: what runs off may run.
         afar = self.box.outside(self.theta[rows], 1.0)
-        largest = np.where(afar, np.inf, LARGEST_RADIUS)
+        largest = np.where(afar, np.inf, LARGEST_RADIUS * self.box.reach)
         wider = np.minimum(2 * self.radius[rows], largest)
         bound = length > 0.9 * self.radius[rows]
         self.radius[rows] = np.where(close & bound, wider, self.radius[rows])
@@ -385,12 +365,17 @@ class _Walk:
 
     def ends(self) -> Quenched:
         """What the batch has come to."""
-        hessian = self.model / np.outer(self.unit, self.unit)
-        classified = self.exact & np.isin(
-            self.status,
-            [QuenchStatus.MINIMUM, QuenchStatus.AT_BOUND, QuenchStatus.FLAT, QuenchStatus.SADDLE],
-        )
-        hessian[~classified] = np.nan
+        classified = [
+            QuenchStatus.MINIMUM,
+            QuenchStatus.AT_BOUND,
+            QuenchStatus.FLAT,
+            QuenchStatus.SADDLE,
+        ]
+        d = len(self.unit)
+        hessian = np.full((len(self.theta), d, d), np.nan)
+        for row, known in self.hessians.items():
+            if self.status[row] in classified:
+                hessian[row] = known / np.outer(self.unit, self.unit)
         norms = np.linalg.norm(self.free_gradient(np.arange(len(self.theta))), axis=1)
         return Quenched(
             self.theta, self.energy, norms, hessian, self.status, self.captor, self.direction

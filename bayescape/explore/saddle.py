@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from bayescape.explore.captors import Captors
 from bayescape.explore.guard import CutShort
-from bayescape.explore.quench import FLAT, Scales
+from bayescape.explore.quench import FLAT
+from bayescape.explore.scales import Scales, scales_of
 from bayescape.explore.secant import bofill
 from bayescape.targets.target import Target, bounds_of
 
-__all__ = ["SaddleStatus", "Saddles", "follow"]
+__all__ = ["SaddleStatus", "Saddles", "classify", "follow", "wales_step"]
 
 Array = NDArray[np.float64]
 
@@ -122,12 +123,9 @@ def follow(
     C. J. Cerjan, W. H. Miller, J. Chem. Phys. 75, 2800 (1981); D. J. Wales, J. Chem. Phys. 101,
     3750 (1994), equation 15.
     """
-    box = scales if isinstance(scales, Scales) else Scales.of(target)
-    if scales is not None and not isinstance(scales, Scales):
-        box = dataclasses.replace(box, unit=np.asarray(scales, dtype=float))
     theta = np.array(theta, dtype=float)
     known = Captors.none(theta.shape[1]) if known is None else known
-    climb = _Climb(target, theta, modes, box, known, patience)
+    climb = _Climb(target, theta, modes, scales_of(target, scales), known, patience)
     try:
         climb.begin(models)
         for _ in range(max_steps):
@@ -204,10 +202,7 @@ class _Climb:
         self.ask(rows[(converged | (self.doubts[rows] >= self.patience)) & ~self.exact[rows]])
         rows = rows[converged]
         rows = rows[self.status[rows] < 0]
-        values = np.linalg.eigvalsh(self.model[rows])
-        index_one = (values[:, 0] < -FLAT) & (values[:, 1:] > FLAT).all(axis=1)
-        self.status[rows[index_one]] = SaddleStatus.TRANSITION_STATE
-        self.status[rows[~index_one]] = SaddleStatus.WRONG_INDEX
+        self.status[rows] = classify(self.model[rows])
 
     def step(self) -> None:
         """Take one step from every point that still searches."""
@@ -220,7 +215,7 @@ class _Climb:
         each = np.arange(len(rows))
         self.mode[rows] = vectors[each, :, climbed]
         slope = np.einsum("bik,bi->bk", vectors, self.gradient[rows] * self.unit)
-        along = -_wales_step(slope, values)
+        along = -wales_step(slope, values)
         along[each, climbed] *= -1
         # On a ridge's floor the slope along the mode is nothing: climb by a fixed stride instead.
         flat = (values[each, climbed] > 0) & (np.abs(slope[each, climbed]) < 1e-8)
@@ -262,7 +257,14 @@ class _Climb:
         return Saddles(self.theta, self.energy, norms, hessian, self.status)
 
 
-def _wales_step(slope: Array, curvature: Array) -> Array:
-    """Length of the step in each mode, signed as the slope."""
+def classify(hessians: Array) -> NDArray[np.int_]:
+    """Tell transition states from other stationary points by Hessians in scaled units, ``(B,)``."""
+    values = np.linalg.eigvalsh(np.where(np.isfinite(hessians), hessians, 0.0))
+    index_one = (values[:, 0] < -FLAT) & (values[:, 1:] > FLAT).all(axis=1)
+    return np.where(index_one, SaddleStatus.TRANSITION_STATE, SaddleStatus.WRONG_INDEX)
+
+
+def wales_step(slope: Array, curvature: Array) -> Array:
+    """Length of the step in each mode, signed as the slope; Wales (1994), equation 15."""
     b = np.maximum(np.abs(curvature), 1e-12)
     return 2 * slope / (b * (1 + np.sqrt(1 + 4 * (slope / b) ** 2)))

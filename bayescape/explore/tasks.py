@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from bayescape.evaluations import Evaluations
 from bayescape.explore.captors import Captors
 from bayescape.explore.guard import CutShort, Guarded
+from bayescape.explore.hybrid import follow_by_gradients
 from bayescape.explore.path import line_summits, relax_string, summits
-from bayescape.explore.quench import Quenched, QuenchStatus, Scales, quench
+from bayescape.explore.quench import Quenched, QuenchStatus, quench
 from bayescape.explore.saddle import SaddleStatus, follow
+from bayescape.explore.scales import MANY, Scales
 from bayescape.targets.target import Target, bounds_of
 
 __all__ = ["PAIR_METHODS", "Climbs", "Limits", "Pair", "Quenches", "Result", "Task", "run"]
@@ -280,16 +282,19 @@ class _Gathered:
         patience: int,
     ) -> None:
         """Follow eigenvectors to transition states, and walk down both sides of each new one."""
-        ends = follow(
-            self.target,
-            theta,
-            modes,
-            models=models,
-            scales=self.scales,
-            known=known,
-            max_steps=max_steps,
-            patience=patience,
-        )
+        if theta.shape[1] > MANY:
+            ends = follow_by_gradients(self.target, theta, modes, scales=self.scales, known=known)
+        else:
+            ends = follow(
+                self.target,
+                theta,
+                modes,
+                models=models,
+                scales=self.scales,
+                known=known,
+                max_steps=max_steps,
+                patience=patience,
+            )
         self.cut |= bool((ends.status == SaddleStatus.CUT_SHORT).any())
         for row, status in enumerate(ends.status):
             if status == SaddleStatus.TRANSITION_STATE:

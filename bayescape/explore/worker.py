@@ -16,7 +16,7 @@ from bayescape.evaluations import Evaluations
 from bayescape.explore.budget import Budget
 from bayescape.explore.guard import Guarded
 from bayescape.explore.journal import Journal, Recorded
-from bayescape.explore.quench import Scales
+from bayescape.explore.scales import Scales
 from bayescape.explore.tasks import Limits, Result, Task, run
 from bayescape.targets.target import Target
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bayescape.evaluations import Counted
-from bayescape.explore.quench import QuenchStatus, length_scales, quench, same_point
+from bayescape.explore.quench import QuenchStatus, quench, same_point
+from bayescape.explore.scales import Scales
 from bayescape.targets.surfaces import GaussianMixture, MuellerBrown, Schwefel, SixHumpCamel
 from tests.reference.surfaces import MUELLER_BROWN_MINIMA, schwefel_one_dimension
 
@@ -164,6 +165,6 @@ def test_length_scales_are_the_starts_spread():
         def starts(self, count, rng):
             return rng.standard_normal((count, 2)) * [3.0, 0.0]
 
-    scales = length_scales(Scattered())
+    scales = Scales.of(Scattered()).unit
     assert scales[0] == pytest.approx(3.0, rel=0.2)
     assert scales[1] == 1.0  # starts that do not spread give no unit

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bayescape.explore.path import relax_string, summits
-from bayescape.explore.quench import length_scales
+from bayescape.explore.scales import Scales
 from bayescape.explore.saddle import SaddleStatus, follow
 from bayescape.targets.surfaces import MuellerBrown, Schwefel, SixHumpCamel
 from tests.reference.surfaces import MUELLER_BROWN_MINIMA, MUELLER_BROWN_SADDLES
@@ -20,7 +20,7 @@ def check(found):
 
 def test_strings_lead_to_mueller_brown_s_transition_states():
     target = MuellerBrown()
-    scales = length_scales(target)
+    scales = Scales.of(target).unit
     a, middle, b = (np.array(place) for place in ((-0.558, 1.442), (-0.050, 0.467), (0.623, 0.028)))
     seen = set()
     for start, end in ((a, middle), (middle, b)):
@@ -41,7 +41,7 @@ def test_strings_lead_to_mueller_brown_s_transition_states():
 def test_a_relaxed_string_is_lower_than_a_straight_line():
     target = MuellerBrown()
     a, b = np.array(list(MUELLER_BROWN_MINIMA))[:2]
-    scales = length_scales(target)
+    scales = Scales.of(target).unit
     _, energies = relax_string(target, a, b, scales)
     straight = target.energy(np.linspace(a, b, 200))
     assert energies.max() < straight.max() - 10
