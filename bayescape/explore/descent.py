@@ -80,7 +80,7 @@ class ByHessian:
 
 
 class ByGradients:
-    """Limited-memory quasi-Newton steps.
+    """Limited-memory quasi-Newton steps; where the last one met no curvature, as long as may be.
 
     Parameters
     ----------
@@ -92,6 +92,7 @@ class ByGradients:
 
     def __init__(self, count: int, d: int) -> None:
         self.memory = LimitedMemory(count, d)
+        self.concave = np.zeros(count, dtype=bool)
 
     def steps(
         self, rows: Rows, gradient: Array, held: NDArray[np.bool_], radius: Array
@@ -100,14 +101,18 @@ class ByGradients:
         step = np.where(held, 0.0, self.memory.downhill(rows, gradient))
         slope = (gradient * step).sum(axis=1)
         length = np.linalg.norm(step, axis=1)
-        share = np.minimum(1.0, radius / np.maximum(length, 1e-300))
+        share = radius / np.maximum(length, 1e-300)
+        concave = self.concave[rows]
+        share = np.where(concave, share, np.minimum(1.0, share))
         # Along a quasi-Newton step the model falls by its slope, less half of it at the full step.
-        return share[:, None] * step, -slope * (share - 0.5 * share**2)
+        return share[:, None] * step, -slope * np.where(concave, share, share - 0.5 * share**2)
 
     def learn(self, rows: Rows, step: Array, change: Array) -> None:
         """As `Descent.learn`."""
         self.memory.learn(rows, step, change)
+        self.concave[rows] = (step * change).sum(axis=1) < 0
 
     def renew(self, rows: Rows, hessians: Array) -> None:
         """As `Descent.renew`."""
         self.memory.forget(rows)
+        self.concave[rows] = False

@@ -91,6 +91,7 @@ class _Climb:
         self.mode = modes / self.unit
         self.mode /= np.maximum(np.linalg.norm(self.mode, axis=1, keepdims=True), 1e-300)
         self.curvature = np.full(count, np.inf)
+        self.crossed = np.zeros(count, dtype=bool)  # where a curvature has been negative
         self.energy, self.gradient = np.full(count, np.inf), np.full((count, d), np.nan)
         self.memory = LimitedMemory(count, d)
         self.radius = np.full(count, LONGEST * box.reach)
@@ -138,7 +139,8 @@ class _Climb:
         lost = ~np.isfinite(value)
         self.status[rows[lost]] = SaddleStatus.FAILED
         rows, value, mode = rows[~lost], value[~lost], mode[~lost]
-        follow = value < 0
+        self.crossed[rows] |= value < 0
+        follow = self.crossed[rows]
         # Across another mode the curvatures are others.
         turned = np.abs((mode * self.mode[rows]).sum(axis=1)) < 0.8
         self.memory.forget(rows[follow & turned])
@@ -154,7 +156,7 @@ class _Climb:
         slope = (self.gradient[rows] * mode).sum(axis=1)
         down = across(self.memory.downhill(rows, across(self.gradient[rows], mode)), mode)
         up = np.where(
-            curvature < 0,
+            self.crossed[rows],
             wales_step(slope, curvature),
             # Up the way it was given, whatever the slope: from a minimum there is none.
             STRIDE * self.box.reach,

@@ -17,7 +17,8 @@ Array = NDArray[np.float64]
 
 STOPS = 6  # points on a straight line, between its ends
 IMAGES = 9  # of a string, between its ends
-SWEEPS, SWEEPS_MANY = 8, 24
+SWEEPS, SWEEPS_MANY = 8, 60
+STILL = 1e-3  # largest step of an image, in length scales, at which a string has settled
 LONGEST = 0.3  # step of an image, in length scales
 
 
@@ -113,7 +114,7 @@ def relax_string(
         By how much the middle of the first line is moved aside, ``(d,)``; by default it is
         straight.
     sweeps
-        Relaxations of all images, each one gradient per image; by default 8, or 24 in more than 50
+        Relaxations of all images, each one gradient per image; by default 8, or 60 in more than 50
         coordinates.
 
     Returns
@@ -155,6 +156,8 @@ def relax_string(
         step = relaxing.steps(gradient, tangent)
         length = np.linalg.norm(step, axis=1, keepdims=True)
         step *= np.minimum(1.0, LONGEST / np.maximum(length, 1e-300))
+        if length.max() < STILL:
+            break
         usable = np.isfinite(energy) & np.isfinite(step).all(axis=1)
         moved = np.clip(inner + np.where(usable[:, None], step, 0.0) * scales, low, high)
         string = _spread(np.concatenate([start[None], moved, end[None]]), scales)

@@ -333,17 +333,17 @@ class _Walk:
 
         drop = self.energy[rows] - energy
         finite = np.isfinite(energy) & np.isfinite(gradient).all(axis=1)
-        # Near the bottom the fall drowns in rounding: there a smaller gradient decides.
-        rounding = 1e-11 * (1 + np.abs(self.energy[rows]))
-        before = np.linalg.norm(self.gradient[rows], axis=1)
-        flatter = np.linalg.norm(gradient, axis=1) < before
+        # Near the bottom the fall drowns in rounding: there the slopes at both ends tell of it.
+        level = np.abs(drop) <= 1e-11 * (1 + np.abs(self.energy[rows]))
         with np.errstate(invalid="ignore", divide="ignore"):
+            slopes = 0.5 * ((self.gradient[rows] + gradient) * (self.theta[rows] - trial)).sum(
+                axis=1
+            )
+            drop = np.where(level, slopes, drop)
             share = drop / predicted
-            believed = (share > self.steps.least) & (share < self.steps.most)
-            level = np.abs(drop) <= rounding
-            good = finite & np.where(level, flatter, (drop > 0) & believed)
-            close = good & (level | (np.abs(share - 1) < self.steps.close))
-            poor = finite & ~level & (np.abs(share - 1) > 0.75)
+            good = finite & (drop > 0) & (share > self.steps.least) & (share < self.steps.most)
+            close = good & (np.abs(share - 1) < self.steps.close)
+            poor = finite & (np.abs(share - 1) > 0.75)
         step = np.where(finite[:, None], (trial - self.theta[rows]) / self.unit, 0.0)
         change = np.where(finite[:, None], (gradient - self.gradient[rows]) * self.unit, 0.0)
         self.descent.learn(rows, step, change)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bayescape.explore.path import relax_string, summits
-from bayescape.explore.scales import Scales
 from bayescape.explore.saddle import SaddleStatus, follow
+from bayescape.explore.scales import Scales
 from bayescape.targets.surfaces import MuellerBrown, Schwefel, SixHumpCamel
 from tests.reference.surfaces import MUELLER_BROWN_MINIMA, MUELLER_BROWN_SADDLES
 
