@@ -12,7 +12,7 @@ __all__ = ["Captors", "same_point"]
 
 Array = NDArray[np.float64]
 
-REACH = 0.5  # nats, by the magnitude of the curvature: within about a thermal width
+REACH = 2.0  # nats, by the magnitude of the curvature: within two thermal widths
 MATCH = 0.2  # relative error of the quadratic, in energy and in gradient, that still is a match
 
 
@@ -59,7 +59,7 @@ class Captors:
     def catch(self, theta: Array, energy: Array, gradient: Array) -> NDArray[np.int_]:
         """Which known point each walk is at, ``(B,)``; -1 for none.
 
-        A walk is at a point when it is within a thermal width of it and both its energy and its
+        A walk is at a point when it is within two thermal widths of it and both its energy and its
         gradient are what the point's quadratic says. A lower neighbour over a low barrier fails
         that, for there the quadratic of the one is nothing like the other's.
 

@@ -15,7 +15,7 @@ from bayescape.explore.limited_memory import LimitedMemory
 from bayescape.explore.secant import symmetric_rank_one
 from bayescape.explore.steepest import steepest_steps
 
-__all__ = ["ByGradients", "ByHessian", "Descent"]
+__all__ = ["ByGradients", "ByHessian", "Descent", "lowest_on_the_way"]
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -116,3 +116,27 @@ class ByGradients:
         """As `Descent.renew`."""
         self.memory.forget(rows)
         self.concave[rows] = False
+
+
+def lowest_on_the_way(here: Array, there: Array, fall: Array) -> Array:
+    """Where along steps that were refused the energy is lowest, as shares of them, ``(R,)``.
+
+    By the cubic through energies and slopes at both ends, and within a tenth and a half; a quarter
+    where these are not finite.
+
+    Parameters
+    ----------
+    here, there
+        Slopes at the beginning and at the end of each step, nats per step.
+    fall
+        By how much the energy fell over the step.
+
+    References
+    ----------
+    J. Nocedal, S. J. Wright, *Numerical Optimization*, Springer (2006), equation 3.59.
+    """
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        first = here + there + 3 * fall
+        second = np.sqrt(first**2 - here * there)
+        share = 1 - (there + second - first) / (there - here + 2 * second)
+    return np.clip(np.where(np.isfinite(share), share, 0.25), 0.1, 0.5)

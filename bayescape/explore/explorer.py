@@ -6,12 +6,14 @@ import datetime
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bayescape.explore.budget import Budget
 from bayescape.explore.coverage import expected_coverage, expected_minima
+from bayescape.explore.moves import kicks, ways_up
 from bayescape.explore.pairs import choose_pairs, metric_distances
 from bayescape.explore.pool import Pool
 from bayescape.explore.quench import QuenchStatus
@@ -25,11 +27,12 @@ from bayescape.targets.target import Target
 __all__ = ["explore"]
 
 Array = NDArray[np.float64]
+T = TypeVar("T")
 
-CHUNK = 8  # quenches in a task
-LARGEST_SWEEP = 16  # quenches before the rule is asked again
-KICKS = 2  # basin-hopping moves from each minimum
-SOFT_MODES = 3  # directions to climb from each minimum, both ways
+FIRST = 8  # quenches of the first sweep
+CHUNK = 24  # quenches in a task, side by side
+HOPELESS = 64  # quenches that ended in no minimum
+SEARCHED = 6  # minima that are searched from in a task, side by side
 NEGLIGIBLE = 1e-6  # harmonic occupation of a minimum
 MOST_TASKS = 16  # at once
 
@@ -172,34 +175,37 @@ class _Search:
 
     def _seconds_left(self) -> float:
         """An estimate from the pace so far: of the quenches that the rule wants, and the rest."""
-        found = int((self._hits() > 0).sum())
-        # The number of quenches after which the rule would stop with what is known now.
-        wanted = (2 * found + 1) * (found + 2) - 2 * found
-        quenches = max(0, min(wanted, self.max_quenches) - self.quenches)
+        quenches = min(self._wanted(), self.max_quenches - self.quenches)
         pace = self.worker.pace
         searches = sum(len(self._waiting(done)) for done in (self.hopped, self.climbed))
         left = pace(Quenches) * quenches / CHUNK + pace(Climbs) * searches
         return min(left, self.worker.seconds_left)
 
+    def _wanted(self) -> int:
+        """How many quenches more the rule asks for if they end in no new minimum."""
+        found, quenches = len(self._hits()), int(self._hits().sum())
+        return max(0, (2 * found + 1) * (found + 2) - 2 * found + 1 - quenches)
+
     def _sweep(self) -> str:
         """Independent quenches, until the number of minima is settled."""
         while self.quenches < self.max_quenches:
-            # One task to begin with, for what it finds captures; then as many as came before.
-            count = max(CHUNK, min(self.quenches, LARGEST_SWEEP))
+            # Few to begin with, for what they find captures; then up to as many as came before.
+            count = FIRST if self.quenches == 0 else max(CHUNK, self.quenches)
+            if len(self._hits()):
+                count = min(count, self._wanted())
             count = min(count, self.max_quenches - self.quenches, self._affordable())
             tasks = []
-            while count > 0:
+            for part in np.array_split(np.arange(count), -(-count // CHUNK)):
                 rng = np.random.default_rng([self.seed, 0, self.chunks])
-                starts = np.asarray(self.target.starts(min(CHUNK, count), rng), dtype=float)
+                starts = np.asarray(self.target.starts(len(part), rng), dtype=float)
                 tasks.append(Quenches(starts, self.pool.minima))
-                self.quenches += len(starts)
                 self.chunks += 1
-                count -= len(starts)
+            self.quenches += count
             self._do(tasks, independent=True)
             found = len(self._hits())
             if found and expected_minima(self._hits()) < found + 0.5:
                 return f"all minima expected are found, after {self.quenches} quenches"
-            if not found and self.quenches >= 4 * LARGEST_SWEEP:
+            if not found and self.quenches >= HOPELESS:
                 break
         if len(self.pool.minima) == 0:
             self.warnings.append(f"None of {self.quenches} quenches ended in a minimum.")
@@ -216,7 +222,7 @@ class _Search:
         spent = self.pool.evaluations.gradient_equivalents(self.d)
         each = spent / self.quenches if self.quenches else 30.0 + 2 * (self.d + 1)
         left = (self.worker.budget.evaluations - spent) / each
-        return int(np.clip(left, 1, LARGEST_SWEEP))
+        return int(np.clip(left, 1, MOST_TASKS * CHUNK))
 
     def _matters(self) -> list[int]:
         """Minima to search from, one of each orbit.
@@ -236,18 +242,16 @@ class _Search:
         return [m for m in self._matters() if m not in done]
 
     def _hop(self) -> bool:
-        """Basin hopping: kicks of one to three spreads of the starts, from each new minimum."""
+        """Basin hopping from each new minimum."""
         new = self._waiting(self.hopped)
         for batch in _batches(new):
-            tasks = []
-            for m in batch:
-                rng = np.random.default_rng([self.seed, 1, m])
-                direction = rng.standard_normal((KICKS, self.d))
-                direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-                kick = rng.uniform(1.0, 3.0, (KICKS, 1)) * direction * self.scales.unit
-                tasks.append(Quenches(self.pool.minima.points[m] + kick, self.pool.minima))
+            rngs = [np.random.default_rng([self.seed, 1, m]) for m in batch]
+            minima, unit = self.pool.minima, self.scales.unit
+            starts = [
+                kicks(minima.points[m], unit, rng) for m, rng in zip(batch, rngs, strict=True)
+            ]
             self.hopped.update(batch)
-            self._do(tasks)
+            self._do([Quenches(np.concatenate(part), minima) for part in _parts(starts)])
         return bool(new)
 
     def _climb(self) -> bool:
@@ -255,20 +259,15 @@ class _Search:
         new = self._waiting(self.climbed)
         for batch in _batches(new):
             self.climbed.update(batch)
-            self._do([self._climbs(m) for m in batch])
+            self._do([self._climbs(part) for part in _parts(batch)])
         return bool(new)
 
-    def _climbs(self, m: int) -> Climbs:
-        unit = self.scales.unit
-        hessian = self.pool.minima.hessians[m]
-        values, vectors = np.linalg.eigh(hessian * np.outer(unit, unit))
-        count = min(SOFT_MODES, self.d)
-        modes = (vectors[:, :count] * unit[:, None]).T
-        # Out to a thermal width, and no further than a step of a quench.
-        reach = np.minimum(1 / np.sqrt(values[:count]), 0.5)[:, None] * modes
-        points = self.pool.minima.points[m] + np.concatenate([reach, -reach])
-        both = np.concatenate([modes, modes])
-        return Climbs(points, both, hessian, self.pool.minima, self.pool.states)
+    def _climbs(self, starting: Sequence[int]) -> Climbs:
+        minima, unit = self.pool.minima, self.scales.unit
+        ways = [ways_up(minima.points[m], minima.hessians[m], unit) for m in starting]
+        points, modes = (np.concatenate(part) for part in zip(*ways, strict=True))
+        each = len(points) // len(starting)
+        return Climbs(points, modes, np.repeat(starting, each), minima, self.pool.states)
 
     def _connect(self) -> bool:
         """Double-ended searches, until no attempt is left that is worth making."""
@@ -347,8 +346,14 @@ def _batch_size(count: int) -> int:
 
 
 def _batches(waiting: Sequence[int]) -> list[list[int]]:
-    size = _batch_size(len(waiting))
+    """Minima to search from at once: no more than a task, or than a quarter of them."""
+    size = max(SEARCHED, _batch_size(len(waiting)))
     return [list(waiting[i : i + size]) for i in range(0, len(waiting), size)]
+
+
+def _parts(batch: Sequence[T]) -> list[Sequence[T]]:
+    """What is to be searched from at once, by task."""
+    return [batch[i : i + SEARCHED] for i in range(0, len(batch), SEARCHED)]
 
 
 def _warnings(pool: Pool, names: Sequence[str]) -> list[str]:

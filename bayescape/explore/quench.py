@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayescape.explore.captors import Captors, same_point
-from bayescape.explore.descent import ByGradients, ByHessian, Descent
+from bayescape.explore.descent import ByGradients, ByHessian, Descent, lowest_on_the_way
 from bayescape.explore.guard import CutShort
 from bayescape.explore.scales import MANY, Scales, scales_of
 from bayescape.targets.target import Target, bounds_of
@@ -23,7 +23,7 @@ LARGEST_RADIUS = 0.5  # in length scales: small enough to stay in a basin
 SMALLEST_RADIUS = 1e-14
 FAR = 100.0  # length scales from the start beyond which a point has run off
 ESCAPES = 3  # pushes off a saddle before it is reported as one
-DOUBTS = 4  # steps that the model foretold badly before the Hessian is asked for
+DOUBTS = 6  # steps that the model foretold badly before the Hessian is asked for
 
 
 class QuenchStatus(enum.IntEnum):
@@ -65,7 +65,7 @@ class _Steps:
     close: float  # relative error of the fall foretold up to which steps may grow
 
 
-USUAL = _Steps(first_radius=0.1, least=0.1, most=4.0, close=0.5)
+USUAL = _Steps(first_radius=0.3, least=0.1, most=4.0, close=0.5)
 # From a transition state into a basin that may be tiny beside the length scale.
 CAREFUL = _Steps(first_radius=0.005, least=0.5, most=2.0, close=0.25)
 
@@ -336,15 +336,14 @@ class _Walk:
         # Near the bottom the fall drowns in rounding: there the slopes at both ends tell of it.
         level = np.abs(drop) <= 1e-11 * (1 + np.abs(self.energy[rows]))
         with np.errstate(invalid="ignore", divide="ignore"):
-            slopes = 0.5 * ((self.gradient[rows] + gradient) * (self.theta[rows] - trial)).sum(
-                axis=1
-            )
-            drop = np.where(level, slopes, drop)
+            made = trial - self.theta[rows]
+            here, there = ((g * made).sum(axis=1) for g in (self.gradient[rows], gradient))
+            drop = np.where(level, -0.5 * (here + there), drop)
             share = drop / predicted
             good = finite & (drop > 0) & (share > self.steps.least) & (share < self.steps.most)
             close = good & (np.abs(share - 1) < self.steps.close)
             poor = finite & (np.abs(share - 1) > 0.75)
-        step = np.where(finite[:, None], (trial - self.theta[rows]) / self.unit, 0.0)
+        step = np.where(finite[:, None], made / self.unit, 0.0)
         change = np.where(finite[:, None], (gradient - self.gradient[rows]) * self.unit, 0.0)
         self.descent.learn(rows, step, change)
         self.doubts[rows] += poor
@@ -360,7 +359,8 @@ class _Walk:
         wider = np.minimum(2 * self.radius[rows], largest)
         bound = length > 0.9 * self.radius[rows]
         self.radius[rows] = np.where(close & bound, wider, self.radius[rows])
-        self.radius[rows] = np.where(good, self.radius[rows], length / 4)
+        shorter = length * lowest_on_the_way(here, there, drop)
+        self.radius[rows] = np.where(good, self.radius[rows], shorter)
         self.status[rows[self.radius[rows] < SMALLEST_RADIUS]] = QuenchStatus.STUCK
 
     def ends(self) -> Quenched:

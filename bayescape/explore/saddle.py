@@ -82,6 +82,7 @@ def follow(
     scales: Array | Scales | None = None,
     known: Captors | None = None,
     patience: int = 1,
+    mates: bool = False,
 ) -> Saddles:
     """Search for transition states from a batch of points in lockstep.
 
@@ -111,6 +112,8 @@ def follow(
         Transition states that end a search early by capturing it.
     patience
         Steps in a row that the model foretold badly before the Hessian is asked for.
+    mates
+        Whether transition states that other searches of the batch have come to capture too.
 
     Returns
     -------
@@ -125,7 +128,7 @@ def follow(
     """
     theta = np.array(theta, dtype=float)
     known = Captors.none(theta.shape[1]) if known is None else known
-    climb = _Climb(target, theta, modes, scales_of(target, scales), known, patience)
+    climb = _Climb(target, theta, modes, scales_of(target, scales), known, patience, mates)
     try:
         climb.begin(models)
         for _ in range(max_steps):
@@ -150,11 +153,12 @@ class _Climb:
         box: Scales,
         known: Captors,
         patience: int,
+        mates: bool,
     ) -> None:
         self.target, self.box, self.known, self.unit = target, box, known, box.unit
         self.low, self.high = bounds_of(target)
         count, d = theta.shape
-        self.theta, self.patience = theta, patience
+        self.theta, self.patience, self.mates = theta, patience, mates
         self.mode = modes / self.unit
         self.mode /= np.maximum(np.linalg.norm(self.mode, axis=1, keepdims=True), 1e-300)
         self.energy, self.gradient = np.full(count, np.inf), np.full((count, d), np.nan)
@@ -203,6 +207,11 @@ class _Climb:
         rows = rows[converged]
         rows = rows[self.status[rows] < 0]
         self.status[rows] = classify(self.model[rows])
+        for row in rows[self.status[rows] == SaddleStatus.TRANSITION_STATE].tolist():
+            place = self.theta[[row]], self.energy[[row]]
+            if self.mates and not self.known.same(*place).any():
+                hessian = self.model[row] / np.outer(self.unit, self.unit)
+                self.known = self.known.with_point(self.theta[row], self.energy[row], hessian)
 
     def step(self) -> None:
         """Take one step from every point that still searches."""

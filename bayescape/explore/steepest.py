@@ -9,7 +9,8 @@ __all__ = ["steepest_steps"]
 
 Array = NDArray[np.float64]
 
-ROUNDS = 8  # of Newton's, for the length of a path
+ROUNDS = 8  # of Newton's, for the length of a path, at most
+CLOSE = 0.01  # relative error of the length that is near enough, for the step is scaled to it
 SMALL = 1e-6  # exponent below which a mode's path is a straight line to rounding
 
 
@@ -43,14 +44,20 @@ def steepest_steps(values: Array, slope: Array, radius: Array) -> Array:
     low, high = np.zeros_like(time), np.full_like(time, np.inf)
     for _ in range(ROUNDS):
         path, speed = _along(values, slope, time)
-        length = np.linalg.norm(path, axis=1)
+        length = np.maximum(np.linalg.norm(path, axis=1), 1e-300)
+        # Row by row, so that no path depends on its company.
+        still = ~within & (np.abs(length - radius) > CLOSE * radius)
+        if not still.any():
+            break
         low, high = np.where(length < radius, time, low), np.where(length < radius, high, time)
-        growth = (path * speed).sum(axis=1) / np.maximum(length, 1e-300)
+        growth = (path * speed).sum(axis=1) / length
         newer = time + (radius - length) / np.maximum(growth, 1e-300)
         between = np.where(np.isfinite(high), 0.5 * (low + high), 4 * low)
-        time = np.where((newer >= low) & (newer <= high), newer, between)
-    path, _ = _along(values, slope, time)
-    length = np.maximum(np.linalg.norm(path, axis=1), 1e-300)
+        newer = np.where((newer >= low) & (newer <= high), newer, between)
+        time = np.where(still, newer, time)
+    else:
+        path, _ = _along(values, slope, time)
+        length = np.maximum(np.linalg.norm(path, axis=1), 1e-300)
     path *= (radius / length)[:, None]
     return np.where(within[:, None], newton, path)
 

@@ -31,6 +31,9 @@ Rows = NDArray[np.int_]
 #: Ways to look for a pass between two minima, cheapest first.
 PAIR_METHODS = ("line", "string", "bent string")
 
+# Steps, and steps foretold badly in a row before a Hessian is worth its price: of the many climbs
+# most lead nowhere.
+CLIMB, PAIR = (30, 5), (40, 1)
 SUMMITS = 3  # of a path, at most, from which a search begins
 
 
@@ -52,21 +55,21 @@ class Quenches:
 
 @dataclasses.dataclass(frozen=True)
 class Climbs:
-    """Search single-ended from near a minimum, up some modes.
+    """Search single-ended from near minima, up some of their modes.
 
     Attributes
     ----------
     theta, modes
         Starts and directions, ``(B, d)``.
-    model
-        Hessian of the minimum, ``(d, d)``.
+    begun
+        Which of ``minima`` each begins at, ``(B,)``.
     minima, states
         Those known.
     """
 
     theta: Array
     modes: Array
-    model: Array
+    begun: Rows
     minima: Captors
     states: Captors
 
@@ -188,8 +191,7 @@ def run(target: Target, task: Task, scales: Scales, limits: Limits) -> Result:
             gathered.walk_down(task.theta, count=True)
         else:
             points, modes, models = _starts(guarded, task, scales)
-            # Of the many climbs most lead nowhere: they get fewer steps and fewer Hessians.
-            effort = (30, 3) if isinstance(task, Climbs) else (40, 1)
+            effort = CLIMB if isinstance(task, Climbs) else PAIR
             gathered.search(points, modes, models, task.states, *effort)
     except CutShort:
         gathered.cut = True
@@ -201,7 +203,7 @@ def _starts(
 ) -> tuple[Array, Array, Array | None]:
     """Where a search for transition states begins, which way, and with which Hessians."""
     if isinstance(task, Climbs):
-        models = np.tile(task.model, (len(task.theta), 1, 1))
+        models = task.minima.hessians[task.begun]
         return np.clip(task.theta, *bounds_of(target)), task.modes, models
     a, b = task.ends
     start, end = task.minima.points[[a, b]]
@@ -294,6 +296,7 @@ class _Gathered:
                 known=known,
                 max_steps=max_steps,
                 patience=patience,
+                mates=True,
             )
         self.cut |= bool((ends.status == SaddleStatus.CUT_SHORT).any())
         for row, status in enumerate(ends.status):
