@@ -1,7 +1,5 @@
 """The whole exploration: known maps, bit-identical repeats, and honest endings."""
 
-import itertools
-
 import networkx as nx
 import numpy as np
 import pytest
@@ -9,13 +7,7 @@ import xarray as xr
 
 from bayescape.explore import assign_basins, explore
 from bayescape.explore.quench import quench, same_point
-from bayescape.targets.surfaces import GaussianMixture, MuellerBrown, Schwefel, SixHumpCamel
-from tests.reference.surfaces import (
-    MUELLER_BROWN_MINIMA,
-    MUELLER_BROWN_SADDLES,
-    SIX_HUMP_LOWEST,
-    schwefel_one_dimension,
-)
+from bayescape.targets.surfaces import GaussianMixture, Schwefel, SixHumpCamel
 
 
 def check_map(landscape):
@@ -36,47 +28,6 @@ def check_map(landscape):
     for s, ends in enumerate(states["joins"].values):
         top = landscape.minima["energy"].values[ends].max()
         assert states["energy"].values[s] > top - 1e-9
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_mueller_brown(seed):
-    landscape = explore(MuellerBrown(), seed=seed, progress=False)
-    check_map(landscape)
-    np.testing.assert_allclose(
-        landscape.minima["energy"], sorted(MUELLER_BROWN_MINIMA.values()), atol=1e-3
-    )
-    np.testing.assert_allclose(
-        landscape.transition_states["energy"], sorted(MUELLER_BROWN_SADDLES.values()), atol=1e-3
-    )
-    # The middle minimum, highest of the three, is joined to both others.
-    joins = {tuple(j) for j in landscape.transition_states["joins"].values.tolist()}
-    assert joins == {(0, 2), (1, 2)}
-    assert landscape.coverage > 0.95
-    assert not landscape.warnings
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_six_hump_camel(seed):
-    landscape = explore(SixHumpCamel(), seed=seed, progress=False)
-    check_map(landscape)
-    assert landscape.minima.sizes["minimum"] == 6
-    assert landscape.minima["energy"].values[0] == pytest.approx(SIX_HUMP_LOWEST, abs=1e-9)
-    assert landscape.transition_states.sizes["transition_state"] == 7
-    assert nx.is_connected(nx.Graph(landscape.graph))
-
-
-def test_schwefel_in_two_dimensions():
-    """49 minima inside the walls, each a pair of one-dimensional ones."""
-    landscape = explore(Schwefel(2), seed=0, progress=False, max_quenches=600)
-    check_map(landscape)
-    inner, _ = schwefel_one_dimension()
-    known = np.array(list(itertools.product(inner, inner)))
-    found = landscape.minima["theta"].values
-    nearest = np.linalg.norm(found[:, None] - known, axis=2)
-    assert (nearest.min(axis=1) < 1e-4).all()  # nothing that is not there
-    assert len(np.unique(nearest.argmin(axis=1))) == len(found)  # nothing twice
-    assert len(found) >= 0.9 * len(known)
-    assert landscape.coverage > 0.9
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -154,11 +105,10 @@ def test_ctrl_c_returns_what_was_found():
     assert landscape.minima.sizes["minimum"] > 0
 
 
-def test_a_budget_is_kept_to_a_batch_and_said():
-    whole = explore(SixHumpCamel(), seed=0, progress=False)
-    part = explore(SixHumpCamel(), seed=0, progress=False, budget=500)
-    assert part.evaluations.total < whole.evaluations.total
-    assert 500 <= part.evaluations.gradient_equivalents(2) < 1500
+@pytest.mark.parametrize("budget", [100, 200, 400])
+def test_a_budget_is_kept_and_said(budget):
+    part = explore(SixHumpCamel(), seed=0, progress=False, budget=budget)
+    assert 0.7 * budget <= part.evaluations.gradient_equivalents(2) <= budget
     assert any("budget" in w for w in part.warnings)
 
 
