@@ -37,7 +37,7 @@ default_role = "autolink"
 # Links that lead out of this site: other packages (whose inventories would need the network), and
 # modules of this one that are read in the source and not in the reference.
 nitpick_ignore_regex = [
-    ("py:.*", r"(numpy|pandas|pymc|xarray|torch|networkx)\..*"),
+    ("py:.*", r"(numpy|pandas|pymc|xarray|torch|networkx|concurrent)\..*"),
     ("py:.*", r"bayescape\.[a-z]+\..*"),
 ]
 

@@ -208,7 +208,8 @@ class _Search:
             if not found and self.quenches >= HOPELESS:
                 break
         if len(self.pool.minima) == 0:
-            self.warnings.append(f"None of {self.quenches} quenches ended in a minimum.")
+            ends = "; ".join(f"{text}: {count}" for text, count in self.pool.ends.most_common())
+            self.warnings.append(f"None of {self.quenches} quenches ended in a minimum. {ends}.")
             return "no quench ended in a minimum"
         self.warnings.append(
             f"The stopping rule expects {expected_minima(self._hits()):.1f} minima after "

@@ -117,7 +117,8 @@ def _packed(record: Mapping[str, Any]) -> bytes:
 def _unpacked(body: bytes) -> dict[str, Any]:
     with np.load(io.BytesIO(body), allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
-    return {**arrays, **json.loads(arrays.pop("json").tobytes())}
+    rest = json.loads(arrays.pop("json").tobytes())
+    return arrays | rest
 
 
 class Recorded:
