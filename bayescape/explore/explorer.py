@@ -178,7 +178,7 @@ class _Search:
         quenches = min(self._wanted(), self.max_quenches - self.quenches)
         pace = self.worker.pace
         searches = sum(len(self._waiting(done)) for done in (self.hopped, self.climbed))
-        left = pace(Quenches) * quenches / CHUNK + pace(Climbs) * searches
+        left = pace(Quenches) * quenches / CHUNK + pace(Climbs) * searches / SEARCHED
         return min(left, self.worker.seconds_left)
 
     def _wanted(self) -> int:
