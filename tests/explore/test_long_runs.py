@@ -152,13 +152,13 @@ def test_a_target_that_raises_at_random_is_mapped_and_told_of():
             self.rng = np.random.default_rng(0)
 
         def energy_and_gradient(self, theta):
-            if self.rng.uniform() < 0.02:
+            if self.rng.uniform() < 0.2:
                 raise FloatingPointError("out of luck")
             return super().energy_and_gradient(theta)
 
     landscape = explore(Raising(), seed=0, progress=False)
     assert landscape.minima.sizes["minimum"] == 6
-    assert any("out of luck" in w for w in landscape.warnings) or not landscape.warnings
+    assert any("out of luck" in w for w in landscape.warnings)
 
 
 def test_a_gradient_that_jumps_ends_and_is_told_of():
