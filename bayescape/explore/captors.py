@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 __all__ = ["Captors", "same_point"]
 
 Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 REACH = 2.0  # nats, by the magnitude of the curvature: within two thermal widths
 MATCH = 0.2  # relative error of the quadratic, in energy and in gradient, that still is a match
@@ -56,6 +57,12 @@ class Captors:
         values, vectors = np.linalg.eigh(self.hessians)
         return values, vectors
 
+    def _along_modes(self, theta: Array, row: Rows, captor: Rows) -> tuple[Array, Array, Array]:
+        """For pairs of a point and a known one: curvatures, modes, and displacement in these."""
+        values, vectors = (part[captor] for part in self._modes)
+        away = np.einsum("pi,pik->pk", theta[row] - self.points[captor], vectors)
+        return values, vectors, away
+
     def catch(self, theta: Array, energy: Array, gradient: Array) -> NDArray[np.int_]:
         """Which known point each walk is at, ``(B,)``; -1 for none.
 
@@ -76,8 +83,7 @@ class Captors:
         row, captor = np.nonzero(np.abs(rise) < (1 + MATCH) * REACH + rounding)
         if not len(row):
             return caught
-        values, vectors = (part[captor] for part in self._modes)
-        away = np.einsum("pi,pik->pk", theta[row] - self.points[captor], vectors)
+        values, vectors, away = self._along_modes(theta, row, captor)
         slope = np.einsum("pi,pik->pk", gradient[row], vectors)
         size = 0.5 * (np.abs(values) * away**2).sum(axis=1)
         wrong = 0.5 * ((slope - values * away) ** 2 / np.abs(values)).sum(axis=1)
@@ -100,8 +106,7 @@ class Captors:
         same = np.abs(energy[:, None] - self.energies) < near
         row, captor = np.nonzero(same)
         if len(row):
-            values, vectors = (part[captor] for part in self._modes)
-            away = np.einsum("pi,pik->pk", theta[row] - self.points[captor], vectors)
+            values, _, away = self._along_modes(theta, row, captor)
             same[row, captor] = (np.abs(values) * away**2).sum(axis=1) < 1e-4
         return same
 

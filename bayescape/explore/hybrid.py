@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayescape.explore.captors import Captors
-from bayescape.explore.guard import CutShort
 from bayescape.explore.limited_memory import LimitedMemory, across
+from bayescape.explore.lockstep import in_lockstep
 from bayescape.explore.saddle import Saddles, SaddleStatus, classify, wales_step
 from bayescape.explore.scales import Scales, scales_of
 from bayescape.explore.softest_mode import softest_modes
@@ -64,17 +64,13 @@ def follow_by_gradients(
     theta = np.array(theta, dtype=float)
     known = Captors.none(theta.shape[1]) if known is None else known
     climb = _Climb(target, theta, modes, scales_of(target, scales), known)
-    try:
-        climb.begin()
-        for _ in range(max_steps):
-            if not climb.active.size:
-                break
-            climb.settle(gradient_tolerance)
-            climb.soften()
-            climb.step()
-        climb.status[climb.active] = SaddleStatus.FAILED
-    except CutShort:
-        climb.status[climb.active] = SaddleStatus.CUT_SHORT
+    in_lockstep(
+        climb,
+        max_steps,
+        gradient_tolerance,
+        failed=SaddleStatus.FAILED,
+        cut_short=SaddleStatus.CUT_SHORT,
+    )
     return climb.ends()
 
 
@@ -109,6 +105,12 @@ class _Climb:
         self.gradient = gradient * self.unit
         usable = np.isfinite(self.energy) & np.isfinite(gradient).all(axis=1)
         self.status[~usable] = SaddleStatus.OUTSIDE
+
+    def turn(self, tolerance: float) -> None:
+        """End the searches that have come somewhere, and take a step with the others."""
+        self.settle(tolerance)
+        self.soften()
+        self.step()
 
     def settle(self, tolerance: float) -> None:
         """Classify the points that have converged, were captured or ran off."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bayescape.explore.captors import Captors, same_point
 from bayescape.explore.descent import ByGradients, ByHessian, Descent, lowest_on_the_way
-from bayescape.explore.guard import CutShort
+from bayescape.explore.lockstep import in_lockstep
 from bayescape.explore.scales import MANY, Scales, scales_of
 from bayescape.targets.target import Target, bounds_of
 
@@ -171,17 +171,13 @@ def quench(
     else:
         descent, most = ByHessian(models * np.outer(box.unit, box.unit)), 300
     walk = _Walk(target, theta, box, known, mates, CAREFUL if careful else USUAL, descent)
-    try:
-        walk.begin()
-        for _ in range(most if max_steps is None else max_steps):
-            if not walk.active.size:
-                break
-            walk.capture()
-            walk.settle(gradient_tolerance)
-            walk.step()
-        walk.status[walk.active] = QuenchStatus.FAILED
-    except CutShort:
-        walk.status[walk.active] = QuenchStatus.CUT_SHORT
+    in_lockstep(
+        walk,
+        most if max_steps is None else max_steps,
+        gradient_tolerance,
+        failed=QuenchStatus.FAILED,
+        cut_short=QuenchStatus.CUT_SHORT,
+    )
     return walk.ends()
 
 
@@ -226,6 +222,12 @@ class _Walk:
         usable = np.isfinite(energy) & np.isfinite(gradient).all(axis=1)
         self.energy, self.gradient = np.where(usable, energy, np.inf), gradient
         self.status[~usable] = QuenchStatus.OUTSIDE
+
+    def turn(self, tolerance: float) -> None:
+        """End the walks that have come somewhere, and take a step with the others."""
+        self.capture()
+        self.settle(tolerance)
+        self.step()
 
     def held(self, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Coordinates at a wall that the energy presses them against."""

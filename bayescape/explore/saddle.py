@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayescape.explore.captors import Captors
-from bayescape.explore.guard import CutShort
+from bayescape.explore.lockstep import in_lockstep
 from bayescape.explore.quench import FLAT
 from bayescape.explore.scales import Scales, scales_of
 from bayescape.explore.secant import bofill
@@ -128,17 +128,14 @@ def follow(
     """
     theta = np.array(theta, dtype=float)
     known = Captors.none(theta.shape[1]) if known is None else known
-    climb = _Climb(target, theta, modes, scales_of(target, scales), known, patience, mates)
-    try:
-        climb.begin(models)
-        for _ in range(max_steps):
-            if not climb.active.size:
-                break
-            climb.settle(gradient_tolerance)
-            climb.step()
-        climb.status[climb.active] = SaddleStatus.FAILED
-    except CutShort:
-        climb.status[climb.active] = SaddleStatus.CUT_SHORT
+    climb = _Climb(target, theta, modes, models, scales_of(target, scales), known, patience, mates)
+    in_lockstep(
+        climb,
+        max_steps,
+        gradient_tolerance,
+        failed=SaddleStatus.FAILED,
+        cut_short=SaddleStatus.CUT_SHORT,
+    )
     return climb.ends()
 
 
@@ -150,6 +147,7 @@ class _Climb:
         target: Target,
         theta: Array,
         modes: Array,
+        models: Array | None,
         box: Scales,
         known: Captors,
         patience: int,
@@ -158,7 +156,7 @@ class _Climb:
         self.target, self.box, self.known, self.unit = target, box, known, box.unit
         self.low, self.high = bounds_of(target)
         count, d = theta.shape
-        self.theta, self.patience, self.mates = theta, patience, mates
+        self.theta, self.models, self.patience, self.mates = theta, models, patience, mates
         self.mode = modes / self.unit
         self.mode /= np.maximum(np.linalg.norm(self.mode, axis=1, keepdims=True), 1e-300)
         self.energy, self.gradient = np.full(count, np.inf), np.full((count, d), np.nan)
@@ -173,15 +171,20 @@ class _Climb:
         """Rows that still search."""
         return np.flatnonzero(self.status < 0)
 
-    def begin(self, models: Array | None) -> None:
+    def begin(self) -> None:
         """Evaluate the starts, and the Hessians there unless guesses are given."""
         self.energy, self.gradient = self.target.energy_and_gradient(self.theta)
         usable = np.isfinite(self.energy) & np.isfinite(self.gradient).all(axis=1)
         self.status[~usable] = SaddleStatus.OUTSIDE
-        if models is None:
+        if self.models is None:
             self.ask(self.active)
         else:
-            self.model = models * np.outer(self.unit, self.unit)
+            self.model = self.models * np.outer(self.unit, self.unit)
+
+    def turn(self, tolerance: float) -> None:
+        """End the searches that have come somewhere, and take a step with the others."""
+        self.settle(tolerance)
+        self.step()
 
     def ask(self, rows: NDArray[np.intp]) -> None:
         """Evaluate the Hessian at some points."""
