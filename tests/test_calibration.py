@@ -7,7 +7,8 @@ import pytest
 
 from bayescape import explore, sample
 from tests.reference.gp_posteriors import nile, schwefel
-from tests.test_reference_posteriors import TRUTH, TRUTH_EVIDENCE, target_of
+from tests.reference.gp_targets import target_of
+from tests.test_reference_posteriors import TRUTH, TRUTH_EVIDENCE
 
 SEEDS = 20
 

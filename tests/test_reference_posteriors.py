@@ -11,30 +11,14 @@ import arviz as az
 import numpy as np
 import pytest
 import xarray as xr
-from torch.distributions import LogNormal
 
-from bayescape import GaussianProcess, explore, sample
+from bayescape import explore, sample
 from tests.reference.gp_posteriors import nile, schwefel
+from tests.reference.gp_targets import target_of
 
 TRUTH = json.loads((Path(__file__).parent / "reference" / "gp_posteriors.json").read_text())
 # What the stored truth itself may be off by: nautilus's effective draws, and counts of basins.
 TRUTH_EVIDENCE = 0.006
-
-
-def target_of(problem):
-    """bayescape's target on the data of a reference problem."""
-    return GaussianProcess(
-        problem.inputs,
-        problem.y,
-        kernel="matern",
-        nu=2.5,
-        standardise=False,
-        priors={
-            "lengthscale": LogNormal(np.log(0.5), 1.5),
-            "outputscale": LogNormal(0.0, 2.0),
-            "noise": LogNormal(2 * np.log(0.3), 3.0),
-        },
-    )
 
 
 @pytest.fixture(scope="module")

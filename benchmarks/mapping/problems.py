@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.distributions import LogNormal
 
-from bayescape import GaussianProcess, Target
+from bayescape import Target
 from bayescape.targets.surfaces import GaussianMixture, MuellerBrown, Schwefel
-from tests.reference.gp_posteriors import Posterior
+from tests.reference import gp_posteriors
+from tests.reference.gp_targets import target_of
 from tests.reference.surfaces import (
     MUELLER_BROWN_MINIMA,
     MUELLER_BROWN_SADDLES,
@@ -66,28 +66,10 @@ class Problem:
         return len(self.target.names)
 
 
-def schwefel_data(rows: int, inputs: int) -> Posterior:
-    """The generator of the reference posterior, with other numbers of rows and inputs."""
-    x = np.random.default_rng(1).uniform(-500, 500, (rows, inputs))
-    y = 418.9829 * inputs - (x * np.sin(np.sqrt(np.abs(x)))).sum(axis=1)
-    return Posterior(x / 500, (y - y.mean()) / y.std())
-
-
 def posterior(name: str, rows: int, inputs: int, **known: Any) -> Problem:
     """The hyperparameter posterior of a Gaussian process on Schwefel's function."""
-    data = schwefel_data(rows, inputs)
-    target = GaussianProcess(
-        data.inputs,
-        data.y,
-        kernel="matern",
-        nu=2.5,
-        standardise=False,
-        priors={
-            "lengthscale": LogNormal(np.log(0.5), 1.5),
-            "outputscale": LogNormal(0.0, 2.0),
-            "noise": LogNormal(2 * np.log(0.3), 3.0),
-        },
-    )
+    data = gp_posteriors.schwefel(rows, inputs)
+    target = target_of(data)
     spec = {
         "kind": "posterior",
         "inputs": data.inputs.tolist(),

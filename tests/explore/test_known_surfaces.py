@@ -1,20 +1,17 @@
 """Surfaces of which every stationary point is known, mapped from twenty seeds."""
 
-import itertools
-
 import networkx as nx
 import numpy as np
 import pytest
 
 from bayescape.explore import explore
-from bayescape.targets.surfaces import MuellerBrown, Schwefel, SixHumpCamel
+from bayescape.targets.surfaces import SixHumpCamel
 from benchmarks.mapping.judge import faults, match, stationary
 from benchmarks.mapping.problems import problem
 from tests.reference.surfaces import (
     MUELLER_BROWN_MINIMA,
     MUELLER_BROWN_SADDLES,
     SIX_HUMP_LOWEST,
-    schwefel_one_dimension,
 )
 
 SEEDS = range(20)
@@ -27,23 +24,22 @@ def mapped(target, seed):
     return landscape
 
 
-def all_found(landscape, minima, states, box):
+def all_found(landscape, on):
     """Nothing is missing, nothing is there twice, and nothing that does not exist."""
-    target = landscape.target
     for points, known, index in (
-        (landscape.minima["theta"].values, minima, 0),
-        (landscape.transition_states["theta"].values, states, 1),
+        (landscape.minima["theta"].values, on.minima, 0),
+        (landscape.transition_states["theta"].values, on.states, 1),
     ):
-        known = stationary(target, known, box, index)
+        known = stationary(on.target, known, on.box, index)
         assert len(points) == len(known)
-        assert match(points, known, box) == len(known)
+        assert match(points, known, on.box) == len(known)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_mueller_brown(seed):
-    target = MuellerBrown()
-    landscape = mapped(target, seed)
-    all_found(landscape, list(MUELLER_BROWN_MINIMA), list(MUELLER_BROWN_SADDLES), target.box)
+    on = problem("mueller-brown")
+    landscape = mapped(on.target, seed)
+    all_found(landscape, on)
     np.testing.assert_allclose(
         landscape.minima["energy"], sorted(MUELLER_BROWN_MINIMA.values()), atol=1e-3
     )
@@ -67,25 +63,12 @@ def test_six_hump_camel(seed):
     assert nx.is_connected(nx.Graph(landscape.graph))
 
 
-def schwefel(d):
-    """Interior minima and the saddles between neighbours, each a product of one dimension's."""
-    low, high = schwefel_one_dimension()
-    high = [x for x in high if low[0] < x < low[-1]]
-    states = [
-        point
-        for k in range(d)
-        for point in itertools.product(*(high if i == k else low for i in range(d)))
-    ]
-    return np.array(list(itertools.product(low, repeat=d))), np.array(states)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_schwefel_in_two_dimensions(seed):
-    target = Schwefel(2)
-    minima, states = schwefel(2)
-    assert (len(minima), len(states)) == (49, 84)
-    all_found(mapped(target, seed), minima, states, target.box)
+    on = problem("schwefel-2")
+    assert (len(on.minima), len(on.states)) == (49, 84)
+    all_found(mapped(on.target, seed), on)
 
 
 @pytest.mark.slow

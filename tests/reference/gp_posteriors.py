@@ -95,10 +95,10 @@ class Posterior:
         return path.y[:, -1]
 
 
-def schwefel():
-    """The three-input problem: 100 points of Schwefel's function."""
-    x = np.random.default_rng(1).uniform(-500, 500, (100, 3))
-    y = 418.9829 * 3 - (x * np.sin(np.sqrt(np.abs(x)))).sum(axis=1)
+def schwefel(rows=100, inputs=3):
+    """Points of Schwefel's function; the reference problem unless told otherwise."""
+    x = np.random.default_rng(1).uniform(-500, 500, (rows, inputs))
+    y = 418.9829 * inputs - (x * np.sin(np.sqrt(np.abs(x)))).sum(axis=1)
     return Posterior(x / 500, (y - y.mean()) / y.std())
 
 
