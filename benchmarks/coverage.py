@@ -40,6 +40,7 @@ PLAIN = 100  # of them done again without captors, on every tenth surface
 STAGES = (8, 16, 32, 64)  # quenches after which a run is cut off
 SHARES = (0.125, 0.25, 0.5)  # of the complete run's evaluations, given as budgets
 WORTH = 0.01  # occupation of a minimum that must not be missed
+STOPPERS = ("max_quenches", "budget", "scattered")  # in the warnings of maps the rule did not stop
 BINS = (0.0, 0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 RESULTS = Path(__file__).parent / "results" / "coverage.json"
 
@@ -68,7 +69,7 @@ def explored(surface: RandomSurface, **limits: Any) -> tuple[dict[str, Any], bs.
         landscape = bs.explore(surface.target, seed=surface.seed, progress=False, **limits)
     minima = landscape.minima
     found = positions(surface, minima["theta"].values, minima["energy"].values)
-    limit = any(word in w for w in landscape.warnings for word in ("max_quenches", "budget"))
+    limit = any(word in w for w in landscape.warnings for word in STOPPERS)
     return {
         "stated": landscape.coverage,
         "found": sorted({int(f) for f in found if f >= 0}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["expected_coverage", "expected_minima", "missing_mass"]
+__all__ = ["expected_coverage", "expected_minima", "missing_mass", "quenches_to_settle"]
 
 
 def expected_minima(hits: ArrayLike) -> float:
@@ -47,6 +47,14 @@ def missing_mass(hits: ArrayLike) -> float:
     """
     hits = np.asarray(hits)
     return float((hits == 1).sum() / hits.sum()) if hits.sum() else 1.0
+
+
+def quenches_to_settle(found: int) -> int:
+    """Quenches after which `expected_minima` lies less than half a minimum above ``found``.
+
+    The fewest ``n`` with ``w (n - 1) / (n - w - 2) < w + 1/2``.
+    """
+    return 2 * found**2 + 3 * found + 3
 
 
 def _counts(hits: ArrayLike) -> tuple[int, int]:

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayescape.explore.budget import Budget
-from bayescape.explore.coverage import expected_coverage, expected_minima
+from bayescape.explore.coverage import expected_coverage, expected_minima, quenches_to_settle
 from bayescape.explore.moves import kicks, ways_up
 from bayescape.explore.pairs import choose_pairs, metric_distances
 from bayescape.explore.pool import Pool
-from bayescape.explore.quench import QuenchStatus
 from bayescape.explore.symmetry import Symmetry
 from bayescape.explore.tasks import Climbs, Pair, Quenches, Result, Task
 from bayescape.explore.worker import Worker
@@ -34,6 +33,10 @@ CHUNK = 24  # quenches in a task, side by side
 HOPELESS = 64  # quenches that ended in no minimum
 SEARCHED = 6  # minima that are searched from in a task, side by side
 NEGLIGIBLE = 1e-6  # harmonic occupation of a minimum
+WORTH = 0.01  # harmonic occupation of a minimum that scattered quenches are to confirm
+CONFIRMED = 4  # hits by them
+PATIENCE = 4  # how many times the quenches that the stopping rule asks for are spent on it
+LEAST = 30  # quenches before the rule is believed, for it sees no basin smaller than their number
 MOST_TASKS = 16  # at once
 
 
@@ -134,10 +137,11 @@ class _Search:
     def run(self) -> str:
         """Search until there is nothing left to try; return why it stopped."""
         try:
-            stopped = self._sweep()
-            while self._connect() | self._climb() | self._hop():
+            if not self._sweep():
+                return "no quench ended in a minimum"
+            while self._connect() | self._climb() | self._hop() | self._confirm():
                 pass
-            return stopped
+            return self._settled()
         except _Stopped as reason:
             return str(reason)
 
@@ -183,40 +187,67 @@ class _Search:
 
     def _wanted(self) -> int:
         """How many quenches more the rule asks for if they end in no new minimum."""
-        found, quenches = len(self._hits()), int(self._hits().sum())
-        return max(0, (2 * found + 1) * (found + 2) - 2 * found + 1 - quenches)
+        return max(0, self._needed() - int(self._hits().sum()))
 
-    def _sweep(self) -> str:
-        """Independent quenches, until the number of minima is settled."""
-        while self.quenches < self.max_quenches:
+    def _needed(self) -> int:
+        """How many quenches the rule asks for, given the minima that they hit so far."""
+        return max(LEAST, quenches_to_settle(int((self._hits() > 0).sum())))
+
+    def _sweep(self) -> bool:
+        """Independent quenches, until the number of minima is settled; whether there is any."""
+        while self.quenches < self.max_quenches and self._wanted():
             # Few to begin with, for what they find captures; then up to as many as came before.
             count = FIRST if self.quenches == 0 else max(CHUNK, self.quenches)
-            if len(self._hits()):
-                count = min(count, self._wanted())
-            count = min(count, self.max_quenches - self.quenches, self._affordable())
-            tasks = []
-            for part in np.array_split(np.arange(count), -(-count // CHUNK)):
-                rng = np.random.default_rng([self.seed, 0, self.chunks])
-                starts = np.asarray(self.target.starts(len(part), rng), dtype=float)
-                tasks.append(Quenches(starts, self.pool.minima))
-                self.chunks += 1
-            self.quenches += count
-            self._do(tasks, independent=True)
-            found = len(self._hits())
-            if found and expected_minima(self._hits()) < found + 0.5:
-                return f"all minima expected are found, after {self.quenches} quenches"
-            if not found and self.quenches >= HOPELESS:
+            self._scatter(min(count, self._wanted()) if len(self._hits()) else count)
+            if not len(self._hits()) and self.quenches >= HOPELESS:
                 break
-        if len(self.pool.minima) == 0:
+        if not len(self._hits()):
             ends = "; ".join(f"{text}: {count}" for text, count in self.pool.ends.most_common())
             self.warnings.append(f"None of {self.quenches} quenches ended in a minimum. {ends}.")
-            return "no quench ended in a minimum"
+        return len(self._hits()) > 0
+
+    def _settled(self) -> str:
+        """Why the search ends here; what speaks against it goes to the warnings."""
+        hits, unconfirmed = self._hits(), self.pool.unconfirmed(WORTH, CONFIRMED)
+        if len(unconfirmed):
+            held = self.pool.occupation()[unconfirmed].sum()
+            self.warnings.append(
+                f"Of {self.quenches} scattered quenches fewer than {CONFIRMED} hit "
+                f"{len(unconfirmed)} of the minima, which hold {held:.1%} by harmonic occupation: "
+                "the starts hardly see basins that matter, so there may be others."
+            )
+        if not self._wanted():
+            return f"all minima expected are found, after {self.quenches} quenches"
         self.warnings.append(
-            f"The stopping rule expects {expected_minima(self._hits()):.1f} minima after "
-            f"{self.quenches} quenches, but {len(self._hits())} were found: raise "
-            "`max_quenches`."
+            f"The stopping rule expects {expected_minima(hits):.1f} minima after {self.quenches} "
+            f"quenches, but {(hits > 0).sum()} were found: raise `max_quenches`."
         )
         return f"the limit of {self.max_quenches} quenches was reached"
+
+    def _scatter(self, count: int) -> None:
+        """Quenches from scattered starts, as many as the limits allow."""
+        count = min(count, self.max_quenches - self.quenches, self._affordable())
+        tasks = []
+        for part in np.array_split(np.arange(count), -(-count // CHUNK)):
+            rng = np.random.default_rng([self.seed, 0, self.chunks])
+            starts = np.asarray(self.target.starts(len(part), rng), dtype=float)
+            tasks.append(Quenches(starts, self.pool.minima))
+            self.chunks += 1
+        self.quenches += count
+        self._do(tasks, independent=True)
+
+    def _confirm(self) -> bool:
+        """More scattered quenches, while a minimum worth having was hit by fewer than two.
+
+        What the starts hardly see has company that no search has come upon: the rule counts
+        quenches, and knows nothing of how much probability a basin holds.
+        """
+        most = min(self.max_quenches, PATIENCE * self._needed())
+        doubtful = self._wanted() or len(self.pool.unconfirmed(WORTH, CONFIRMED))
+        if not doubtful or self.quenches >= most:
+            return False
+        self._scatter(min(max(CHUNK, self.quenches // 2), most - self.quenches))
+        return True
 
     def _affordable(self) -> int:
         """How many quenches the budget still pays for, one at least."""
@@ -316,7 +347,7 @@ class _Search:
     def landscape(self, stopped: str) -> Landscape:
         """The map as it stands."""
         pool = self.pool
-        self.warnings += _warnings(pool, self.target.names)
+        self.warnings += pool.warnings(self.target.names)
         parts = len(pool.components()) if len(pool.minima) else 0
         if parts > 1:
             stopped += f"; the graph is in {parts} parts that no transition state found joins"
@@ -355,31 +386,3 @@ def _batches(waiting: Sequence[int]) -> list[list[int]]:
 def _parts(batch: Sequence[T]) -> list[Sequence[T]]:
     """What is to be searched from at once, by task."""
     return [batch[i : i + SEARCHED] for i in range(0, len(batch), SEARCHED)]
-
-
-def _warnings(pool: Pool, names: Sequence[str]) -> list[str]:
-    """What searches came to that a reader must know of."""
-    warnings = []
-    lowest = pool.minima.energies.min() if len(pool.minima) else np.inf
-    below = {status: lowest - energy for status, energy in pool.lowest.items()}
-    if 0 < below[QuenchStatus.AT_BOUND] < np.inf:
-        warnings.append(
-            f"A quench ended at a bound {below[QuenchStatus.AT_BOUND]:.3g} nats "
-            "below the lowest minimum: the bounds cut the landscape where it matters."
-        )
-    if 0 < below[QuenchStatus.STUCK] < np.inf:
-        warnings.append(
-            f"A quench got stuck {below[QuenchStatus.STUCK]:.3g} nats below the lowest minimum, "
-            "where no step lowers the energy: its gradient may be wrong or jump there, or the "
-            "energy ends."
-        )
-    if pool.flat:
-        shares = np.mean(np.square(pool.flat), axis=0)
-        most = [names[i] for i in np.argsort(-shares) if shares[i] > 0.2][:3]
-        warnings.append(
-            f"{len(pool.flat)} quenches ended in a flat direction, mostly along "
-            f"{', '.join(most) or 'many coordinates'}: the density may not be normalisable there."
-        )
-    for text, count in pool.errors.most_common(3):
-        warnings.append(f"The target raised {count} times, where it was taken as +inf: {text}")
-    return warnings

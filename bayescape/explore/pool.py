@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import networkx as nx
 import numpy as np
@@ -132,6 +133,13 @@ class Pool:
         """Harmonic occupation of each minimum, ``(M,)``."""
         return occupation(self.minima.energies, self.minima.hessians)
 
+    def unconfirmed(self, worth: float, hits: int) -> NDArray[np.int_]:
+        """Minima occupied above ``worth``, images together, that were hit less than ``hits``."""
+        size = len(self.orbit)
+        held = np.bincount(self.orbit, self.occupation(), size)[self.orbit]
+        hit = np.bincount(self.orbit, self.hits, size)[self.orbit]
+        return np.flatnonzero((held > worth) & (hit < hits))
+
     def components(self) -> list[set[int]]:
         """Minima by connected part of the graph."""
         graph = nx.Graph(self.joins)
@@ -143,3 +151,31 @@ class Pool:
         return np.bincount(self.orbit, counts, minlength=len(self.orbit)).astype(int)[
             np.unique(self.orbit)
         ]
+
+    def warnings(self, names: Sequence[str]) -> list[str]:
+        """What searches came to that a reader must know of."""
+        warnings = []
+        lowest = self.minima.energies.min() if len(self.minima) else np.inf
+        below = {status: lowest - energy for status, energy in self.lowest.items()}
+        if 0 < below[QuenchStatus.AT_BOUND] < np.inf:
+            warnings.append(
+                f"A quench ended at a bound {below[QuenchStatus.AT_BOUND]:.3g} nats "
+                "below the lowest minimum: the bounds cut the landscape where it matters."
+            )
+        if 0 < below[QuenchStatus.STUCK] < np.inf:
+            warnings.append(
+                f"A quench got stuck {below[QuenchStatus.STUCK]:.3g} nats below the lowest "
+                "minimum, where no step lowers the energy: its gradient may be wrong or jump "
+                "there, or the energy ends."
+            )
+        if self.flat:
+            shares = np.mean(np.square(self.flat), axis=0)
+            most = [names[i] for i in np.argsort(-shares) if shares[i] > 0.2][:3]
+            warnings.append(
+                f"{len(self.flat)} quenches ended in a flat direction, mostly along "
+                f"{', '.join(most) or 'many coordinates'}: the density may not be normalisable "
+                "there."
+            )
+        for text, count in self.errors.most_common(3):
+            warnings.append(f"The target raised {count} times, where it was taken as +inf: {text}")
+        return warnings

@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bayescape.explore.coverage import expected_coverage, expected_minima, missing_mass
+from bayescape.explore.coverage import (
+    expected_coverage,
+    expected_minima,
+    missing_mass,
+    quenches_to_settle,
+)
 
 
 def test_published_values():
@@ -47,3 +52,11 @@ def test_coverage_is_right_on_average_under_the_rule_s_own_assumption():
     error = np.std(np.subtract(stated, true)) / np.sqrt(len(true))
     assert error < 0.005
     assert abs(np.mean(stated) - np.mean(true)) < 4 * error
+
+
+@given(st.integers(1, 500))
+def test_the_rule_settles_after_the_fewest_quenches_that_satisfy_it(found):
+    quenches = quenches_to_settle(found)
+    hits = [quenches - found + 1] + [1] * (found - 1)
+    assert expected_minima(hits) < found + 0.5
+    assert expected_minima([hits[0] - 1, *hits[1:]]) >= found + 0.5

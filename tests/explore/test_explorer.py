@@ -1,5 +1,7 @@
 """The whole exploration: known maps, bit-identical repeats, and honest endings."""
 
+import re
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -51,6 +53,36 @@ def test_one_basin_is_quick():
     assert landscape.coverage > 0.9
     assert landscape.evaluations.gradient < 1500
     assert not landscape.warnings
+
+
+class OneSided(GaussianMixture):
+    """Two modes side by side, and starts that all lie in the basin of the first."""
+
+    def __init__(self):
+        super().__init__([0.6, 0.4], [[0.0, 0.0], [4.0, 0.0]], [np.eye(2)] * 2)
+
+    def starts(self, count, rng):
+        return rng.uniform([-16.0, -3.0], [1.9, 3.0], (count, 2))
+
+
+def test_a_basin_that_the_starts_never_see_is_spoken_of():
+    landscape = explore(OneSided(), seed=0, progress=False)
+    assert landscape.minima.sizes["minimum"] == 2
+    hits = landscape.minima["hits"].values
+    assert hits[1] == 0
+    assert hits[0] > 100  # the rule asks for 30, and more were tried
+    (warning,) = landscape.warnings
+    assert "hardly see" in warning
+    assert float(re.search(r"hold ([\d.]+)%", warning)[1]) == pytest.approx(40, abs=1)
+
+
+def test_a_basin_that_the_starts_seldom_see_is_quenched_to_until_it_is_confirmed():
+    target = GaussianMixture([0.8, 0.2], [[0.0, 0.0], [9.0, 9.0]], [np.eye(2), 0.25 * np.eye(2)])
+    target.box = np.array([[-10.0, -10.0], [10.0, 10.0]])  # a tenth of it leads to the narrow one
+    for seed in range(5):
+        landscape = explore(target, seed=seed, progress=False)
+        assert (landscape.minima["hits"].values >= 4).all()
+        assert not landscape.warnings
 
 
 def identical(one, two):
