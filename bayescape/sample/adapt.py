@@ -1,145 +1,284 @@
-"""Fitting the superposition to the target: adaptive importance sampling with a mixture."""
+"""Fitting the superposition to the target: adaptive importance sampling that keeps every point."""
 
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from bayescape.sample.importance import Weighted, weigh
-from bayescape.sample.superposition import WIDE, Superposition
+from bayescape.sample.mixture_fit import grow, maximise
+from bayescape.sample.superposition import Superposition
 from bayescape.targets.target import Target
 
-__all__ = ["Pilot", "fit"]
+__all__ = ["Pilot", "Round", "advance", "begin", "draw_until", "points_a_round", "settle"]
 
 Array = NDArray[np.float64]
 
-ROUNDS = 8  # at most; fitting usually settles in three or four
-EM_STEPS = 10
-LIGHT_TAIL = 0.5  # Pareto k below which the weights' variance is finite
-GROWTH = 3  # components added a round
-DEFENSIVE_WIDTH = 2.0
-GROWN_WEIGHT = 0.03  # what each begins with, before expectation maximisation decides
-GAIN = 1.1  # a round that improves the efficiency by less than this is the last
+EM_STEPS = (6, 10)  # at least and at most
+EM_WORK = 60_000  # points times steps: later refits begin from a good fit
+SETTLED = 1.1  # a refit that improves the efficiency by less than this is the last that is awaited
+ROUNDS = 6  # before it must have settled
+GROWTH = 0.5  # points of a round over all before it: refits pay as long as there are more to come
+HOPELESS = 0.003  # effective draws per point
 
 
 @dataclasses.dataclass(frozen=True)
-class Pilot:
-    """A fitted superposition and the points that it was fitted to.
+class Round:
+    """Points drawn from one mixture.
 
     Attributes
     ----------
     superposition
-        The mixture after the last refit that helped.
+        The mixture, fixed before they were drawn.
     theta, energies
-        The points of the last round, drawn from ``superposition`` itself: ``(N, d)``, ``(N,)``.
-    weighted
-        What those points weigh.
+        Shapes ``(N, d)``, ``(N,)``.
     """
 
     superposition: Superposition
     theta: Array
     energies: Array
+
+    @cached_property
+    def log_ratio(self) -> Array:
+        """Log of target over mixture, ``(N,)``; ``-inf`` outside the target's domain."""
+        return -self.energies - self.superposition.log_prob(self.theta)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pilot:
+    """A superposition under adaptation, and every point that it was fitted to.
+
+    Attributes
+    ----------
+    rounds
+        What was drawn, each round from the mixture fitted to those before it.
+    anchors
+        The shapes that refits are drawn towards.
+    log_proposals
+        Log density of every point under the mixture of every round, ``(R, N)``.
+    weighted
+        What all points weigh together, in the order of the rounds.
+    efficiency
+        Effective draws per point in the last round.
+    """
+
+    rounds: tuple[Round, ...]
+    anchors: Superposition
+    log_proposals: Array
     weighted: Weighted
+    efficiency: float
+
+    @property
+    def superposition(self) -> Superposition:
+        """The mixture that the last round was drawn from, fitted to all rounds before it."""
+        return self.rounds[-1].superposition
+
+    @property
+    def theta(self) -> Array:
+        """All points, ``(N, d)``."""
+        return np.concatenate([r.theta for r in self.rounds])
+
+    @property
+    def energies(self) -> Array:
+        """Their energies, ``(N,)``."""
+        return np.concatenate([r.energies for r in self.rounds])
 
 
-def fit(
-    target: Target,
-    first: Superposition,
-    rng: np.random.Generator,
-    *,
-    points: int | None = None,
-) -> Pilot:
-    """Refit a mixture until its effective draws per evaluation stop improving.
+def points_a_round(d: int) -> int:
+    """Points of the first rounds: enough to see a basin's covariance in ``d`` coordinates."""
+    return max(400, 80 * d)
 
-    Each round draws from the present mixture, weighs all points so far against the mixture of all
-    proposals used (the deterministic-mixture weights), adds components where the weights are
-    largest, so where the mixture lacks mass, and refits weights, means and scales by expectation
-    maximisation on the weighted points. The last two components of ``first`` keep their small
-    weights: the one that follows the starts stays as it is, and the defensive one is laid twice as
-    wide as all the weighted points.
+
+def begin(target: Target, first: Superposition, count: int, rng: np.random.Generator) -> Pilot:
+    """Draw the first round, from a mixture given; see `advance`."""
+    return _extend(target, (), np.empty((0, 0)), first, first, count, rng)
+
+
+def advance(target: Target, pilot: Pilot, count: int, rng: np.random.Generator) -> Pilot:
+    """Refit the mixture to all points, draw one round more from it, and weigh all points.
+
+    A round's points are weighed against the mixture that they were drawn from, which was fixed
+    before; so each round's evidence is unbiased, whatever the mixture learnt from earlier rounds.
+    (Deterministic-mixture weights over all rounds are not: a refit mixture is denser where points
+    happen to lie that it was fitted to, and on the reference posterior they put the log evidence
+    0.1 to 0.2 too low.) Rounds are combined in proportion to their effective sizes, each
+    judged by the points of all others.
+
+    The refit adds components where the weights are largest, so where the mixture lacks mass, and
+    improves weights, means, scales and degrees of freedom by expectation maximisation on all
+    weighted points. The last two components of the first mixture keep their small weights: the one
+    that follows the starts stays as it is, and the defensive one is laid twice as wide as all the
+    weighted points.
 
     Parameters
     ----------
     target
         What to fit to; one value per point.
-    first
-        Where to begin, from the map.
+    pilot
+        What was drawn so far.
+    count
+        Points to draw.
     rng
         Source of the draws.
-    points
-        Points a round; by default ``max(800, 200 d)``, enough to see every coordinate's covariance
-        in a basin that holds a twentieth of the whole.
-
-    Returns
-    -------
-    Pilot
-        The round whose mixture is best by effective draws per point.
 
     References
     ----------
     J.-M. Cornuet, J.-M. Marin, A. Mira, C. P. Robert, "Adaptive multiple importance sampling",
-    Scand. J. Stat. 39, 798 (2012); O. Cappe, R. Douc, A. Guillin, J.-M. Marin, C. P. Robert,
-    "Adaptive importance sampling in general mixture classes", Stat. Comput. 18, 447 (2008); for the
-    added components A. E. Raftery, L. Bao, "Estimating and projecting trends in HIV/AIDS
-    generalized epidemics using incremental mixture importance sampling", Biometrics 66, 1162
-    (2010).
+    Scand. J. Stat. 39, 798 (2012);
+    O. Cappe, R. Douc, A. Guillin, J.-M. Marin, C. P. Robert, "Adaptive importance sampling in
+    general mixture classes", Stat. Comput. 18, 447 (2008); for the added components A. E. Raftery,
+    L. Bao, "Estimating and projecting trends in HIV/AIDS generalized epidemics using incremental
+    mixture importance sampling", Biometrics 66, 1162 (2010).
     """
-    d = first.means.shape[1]
-    points = max(800, 200 * d) if points is None else points
-    present, anchors = first, first
-    rounds: list[Pilot] = []
-    for _ in range(ROUNDS):
-        fresh = present.sample(points, rng)
-        energies = target.energy(fresh)
-        weighted = weigh(-energies - present.log_prob(fresh))
-        rounds.append(Pilot(present, fresh, energies, weighted))
+    theta, present, anchors = pilot.theta, pilot.superposition, pilot.anchors
+    weights = _truncated(_log_pooled(pilot.rounds, pilot.log_proposals))
+    if np.count_nonzero(weights) >= 2 * theta.shape[1]:  # with fewer there is nothing to fit to
+        present, anchors = grow(present, anchors, theta, weights)
+        for step in range(int(np.clip(EM_WORK // len(theta), *EM_STEPS))):
+            present = maximise(present, anchors, theta, weights, tails=step % 3 == 2)
+    return _extend(target, pilot.rounds, pilot.log_proposals, present, anchors, count, rng)
 
-        theta = np.concatenate([r.theta for r in rounds])
-        log_target = -np.concatenate([r.energies for r in rounds])
-        log_proposals = np.array([r.superposition.log_prob(theta) for r in rounds])
-        log_ratio = log_target - (logsumexp(log_proposals, axis=0) - np.log(len(rounds)))
-        efficiencies = _efficiencies(log_target, log_proposals, log_ratio)
-        if _settled(rounds, efficiencies):
+
+def settle(
+    target: Target,
+    first: Superposition,
+    rng: np.random.Generator,
+    *,
+    ess: float = np.inf,
+    points: int | None = None,
+) -> Pilot:
+    """Adapt until another refit would hardly help, or ``ess`` is reached.
+
+    Parameters
+    ----------
+    target, rng
+        As in `advance`.
+    first
+        The mixture to begin with, from the map.
+    ess
+        Effective sample size that is enough.
+    points
+        Points a round, by default `points_a_round`.
+    """
+    points = points_a_round(first.means.shape[1]) if points is None else points
+    pilot = begin(target, first, points, rng)
+    best = pilot.efficiency
+    while len(pilot.rounds) < ROUNDS and not _enough(pilot, ess):
+        pilot = advance(target, pilot, points, rng)
+        light = pilot.weighted.usable and len(pilot.rounds) > 2
+        if light and pilot.efficiency < SETTLED * best:
             break
-        weights = _truncated_weights(log_ratio)
-        if np.count_nonzero(weights) < 2 * d:
-            break  # almost nothing drawn lies in the domain: nothing to fit to
-        present, anchors = _grow(present, anchors, theta, weights)
-        for _ in range(EM_STEPS):
-            present = _maximise(present, anchors, theta, weights)
-    return rounds[int(efficiencies.argmax())]
+        best = max(best, pilot.efficiency)
+    return pilot
 
 
-def _efficiencies(log_target: Array, log_proposals: Array, log_ratio: Array) -> Array:
-    """Effective draws per point of every proposal used, each judged by all rounds' points.
+def draw_until(
+    target: Target, pilot: Pilot, ess: float, most: int, rng: np.random.Generator
+) -> Pilot:
+    """Go on until the effective sample size is reached, or it can be told that it will not be.
+
+    Parameters
+    ----------
+    target, pilot, rng
+        As in `advance`.
+    ess
+        Effective sample size of all points together.
+    most
+        Points in all, at most.
+    """
+    least = points_a_round(pilot.superposition.means.shape[1]) // 4
+    while not _enough(pilot, ess):
+        drawn = len(pilot.weighted.weights)
+        late = len(pilot.rounds) > ROUNDS
+        if drawn >= most or (late and pilot.efficiency < HOPELESS):
+            break
+        missing = 1.05 * (ess - pilot.weighted.ess) / max(pilot.efficiency, HOPELESS)
+        if missing <= 0 and late:  # enough, but with a tail that refits do not lighten
+            break
+        pace = max(4 * least, GROWTH * drawn)
+        count = int(min(max(missing, least), pace, max(most - drawn, least)))
+        pilot = advance(target, pilot, count, rng)
+    return pilot
+
+
+def _enough(pilot: Pilot, ess: float) -> bool:
+    """Whether the effective sample size is reached, and its estimate to be believed."""
+    return pilot.weighted.usable and pilot.weighted.ess >= ess
+
+
+def _extend(
+    target: Target,
+    before: tuple[Round, ...],
+    log_proposals: Array,
+    present: Superposition,
+    anchors: Superposition,
+    count: int,
+    rng: np.random.Generator,
+) -> Pilot:
+    """Draw a round and weigh it with those before it."""
+    theta = present.sample(count, rng)
+    fresh = Round(present, theta, np.asarray(target.energy(theta), dtype=float))
+    rounds = (*before, fresh)
+    # Earlier mixtures at the new points, and the new one at all.
+    columns = np.array([r.superposition.log_prob(theta) for r in before]).reshape(-1, count)
+    everything = np.concatenate([r.theta for r in rounds])
+    log_proposals = np.vstack(
+        [np.hstack([log_proposals, columns]), present.log_prob(everything)[None]]
+    )
+    efficiency = weigh(fresh.log_ratio).efficiency
+    return Pilot(rounds, anchors, log_proposals, _combine(rounds, log_proposals), efficiency)
+
+
+def _log_pooled(rounds: tuple[Round, ...], log_proposals: Array) -> Array:
+    """Log of target over the mixture of all proposals, ``(N,)``."""
+    sizes = np.array([len(r.theta) for r in rounds])
+    log_share = np.log(sizes / sizes.sum())
+    log_target = -np.concatenate([r.energies for r in rounds])
+    return log_target - logsumexp(log_proposals + log_share[:, None], axis=0)
+
+
+def _combine(rounds: tuple[Round, ...], log_proposals: Array) -> Weighted:
+    """Weigh the points of all rounds, rounds in proportion to their effective sizes."""
+    sizes = np.array([len(r.theta) for r in rounds])
+    shares = sizes * _efficiencies(rounds, log_proposals)
+    with np.errstate(divide="ignore"):
+        log_factor = np.log(shares / shares.sum()) - np.log(sizes / sizes.sum())
+    used = shares > 0
+    log_ratio = np.concatenate(
+        [
+            r.log_ratio + f if use else np.full(len(r.theta), -np.inf)
+            for r, f, use in zip(rounds, log_factor, used, strict=True)
+        ]
+    )
+    return weigh(log_ratio)
+
+
+def _efficiencies(rounds: tuple[Round, ...], log_proposals: Array) -> Array:
+    """Effective draws per point of every mixture, each judged by the points of all other rounds.
 
     ``1 / E_p[p / q]`` with the expectation under the target taken by the deterministic-mixture
-    weights. Judged by its own points alone, a mixture that misses an arm of the density looks the
-    more efficient for it.
+    weights. By its own points it must not be judged: where a large weight turned up the round would
+    count for less, and evidence would be lost.
     """
-    inside = np.isfinite(log_ratio)
-    if not inside.any():
-        return np.zeros(len(log_proposals))
-    log_evidence = logsumexp(log_ratio[inside]) - np.log(len(log_ratio))
-    log_weights = log_ratio[inside] - logsumexp(log_ratio[inside])
-    over = log_target[inside] - log_proposals[:, inside] - log_evidence
-    return np.exp(-logsumexp(log_weights + over, axis=1))
+    log_ratio = _log_pooled(rounds, log_proposals)
+    of_round = np.repeat(np.arange(len(rounds)), [len(r.theta) for r in rounds])
+    log_target = -np.concatenate([r.energies for r in rounds])
+    found = np.zeros(len(rounds))
+    for r in range(len(rounds)):
+        others = np.isfinite(log_ratio) & (of_round != r)
+        if others.any():
+            log_weights = log_ratio[others] - logsumexp(log_ratio[others])
+            log_evidence = logsumexp(log_ratio[others]) - np.log((of_round != r).sum())
+            over = log_target[others] - log_proposals[r, others] - log_evidence
+            found[r] = np.exp(-logsumexp(log_weights + over))
+    return found if found.any() else np.ones(len(rounds))
 
 
-def _settled(rounds: list[Pilot], efficiencies: Array) -> bool:
-    """Whether another round would be wasted: no gain, light tails, and the evidence has settled."""
-    if len(rounds) < 2 or efficiencies[-1] >= GAIN * efficiencies[:-1].max():
-        return False
-    a, b = rounds[-1].weighted, rounds[-2].weighted
-    light = max(a.pareto_k, b.pareto_k) < LIGHT_TAIL
-    apart = abs(a.log_evidence - b.log_evidence)
-    return light and apart < 2.5 * np.hypot(a.log_evidence_se, b.log_evidence_se)
-
-
-def _truncated_weights(log_ratio: Array) -> Array:
+def _truncated(log_ratio: Array) -> Array:
     """Normalised weights cut at ``sqrt(N)`` times their mean, so that no point owns a component.
 
     E. L. Ionides, "Truncated importance sampling", J. Comput. Graph. Stat. 17, 295 (2008).
@@ -151,95 +290,3 @@ def _truncated_weights(log_ratio: Array) -> Array:
     log_mean = logsumexp(log_ratio) - np.log(count)
     weights = np.exp(np.minimum(log_ratio - log_mean, 0.5 * np.log(count)))
     return weights / weights.sum()
-
-
-def _grow(
-    present: Superposition, anchors: Superposition, theta: Array, weights: Array
-) -> tuple[Superposition, Superposition]:
-    """Add components at the points that weigh most, shaped by the weighted points near them.
-
-    Returns
-    -------
-    tuple of Superposition
-        The larger mixture, and the larger set of shapes that refits are drawn towards. New
-        components stand before the last two, which guard.
-    """
-    d = theta.shape[1]
-    whiten = np.linalg.inv(np.linalg.cholesky(present.covariance()))
-    known = np.flatnonzero(present.basins >= 0)
-    near = max(len(theta) // 10, 10 * d)
-    free = weights.copy()
-    means, scales, basins = [], [], []
-    for _ in range(GROWTH):
-        top = int(free.argmax())
-        if free[top] <= 1 / len(theta):  # nothing weighs more than its share
-            break
-        away = (((theta - theta[top]) @ whiten.T) ** 2).sum(axis=1)
-        around = np.argpartition(away, near)[:near] if near < len(away) else np.arange(len(away))
-        # Half by weight, half evenly: Raftery and Bao's compromise against a single heavy point.
-        share = weights[around] + weights[around].mean()
-        centred = theta[around] - theta[top]
-        scale = (share[:, None] * centred).T @ centred / share.sum()
-        means.append(theta[top])
-        scales.append(scale + 1e-6 * present.scales[-1])
-        likely = present.component_log_prob(theta[top][None])[0, known].argmax()
-        basins.append(present.basins[known[likely]])
-        free[around] = 0.0
-    if not means:
-        return present, anchors
-    return _insert(present, means, scales, basins), _insert(anchors, means, scales, basins)
-
-
-def _insert(
-    mixture: Superposition, means: list[Array], scales: list[Array], basins: list[int]
-) -> Superposition:
-    """Put components before the guards, each with the weight that a new one begins with."""
-    grown = np.full(len(means), GROWN_WEIGHT)
-    body = mixture.weights[:-WIDE] * (1 - grown.sum() / mixture.weights[:-WIDE].sum())
-    return dataclasses.replace(
-        mixture,
-        weights=np.concatenate([body, grown, mixture.weights[-WIDE:]]),
-        means=np.concatenate([mixture.means[:-WIDE], means, mixture.means[-WIDE:]]),
-        scales=np.concatenate([mixture.scales[:-WIDE], scales, mixture.scales[-WIDE:]]),
-        basins=np.concatenate([mixture.basins[:-WIDE], basins, mixture.basins[-WIDE:]]),
-    )
-
-
-def _maximise(
-    present: Superposition, anchors: Superposition, theta: Array, weights: Array
-) -> Superposition:
-    """One step of expectation maximisation on weighted points.
-
-    A component's scale is drawn towards its anchor's by ``2 d`` imaginary points, so that one with
-    few points of its own stays proper; the defensive component, the last, follows the points as a
-    whole.
-    """
-    d, nu = theta.shape[1], present.degrees
-    share = weights[:, None] * present.responsibilities(theta)
-    pull = share * (nu + d) / (nu + present.distances(theta))
-    mass, pulled = share.sum(axis=0), pull.sum(axis=0)
-    # Effective number of points behind each component.
-    count = mass**2 / np.maximum((share**2).sum(axis=0), 1e-300)
-
-    means, scales = present.means.copy(), present.scales.copy()
-    for k in range(len(mass) - WIDE):
-        if count[k] < 2:  # too few to move it: it keeps its shape and loses its weight
-            continue
-        means[k] = pull[:, k] @ theta / pulled[k]
-        centred = theta - means[k]
-        spread = (pull[:, k, None] * centred).T @ centred / mass[k]
-        prior = 2.0 * d
-        scales[k] = (count[k] * spread + prior * anchors.scales[k]) / (count[k] + prior)
-    means[-1] = weights @ theta
-    around = theta - means[-1]
-    scales[-1] = DEFENSIVE_WIDTH**2 * (weights[:, None] * around).T @ around
-    scales[-1] += 1e-3 * anchors.scales[-1]  # proper even when a single point weighs
-    kept, known = mass[:-WIDE] / mass[:-WIDE].sum(), anchors.weights[:-WIDE]
-    # A sliver of the first weights stays, so that no basin of the map is ever given up.
-    kept = known.sum() * (0.98 * kept + 0.02 * known / known.sum())
-    return dataclasses.replace(
-        present,
-        weights=np.append(kept, anchors.weights[-WIDE:]),
-        means=means,
-        scales=scales,
-    )

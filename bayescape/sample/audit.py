@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from bayescape.landscape.record import Landscape
 from bayescape.sample.adapt import Pilot
-from bayescape.sample.importance import Weighted, khat_limit
+from bayescape.sample.importance import khat_limit, weigh
+from bayescape.sample.membership import Membership, responsibilities_of_basins
 
 __all__ = [
     "Occupation",
@@ -28,6 +29,7 @@ RHAT_LIMIT = 1.03  # Vehtari et al. (2021) advise 1.01 for long runs; at an effe
 ESS_PER_CHAIN = 50
 UNKNOWN_SHARE = 0.01
 UNVISITED_SHARE = 0.02
+DISAGREE = 4.5  # standard errors between two estimates of the same mean
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,36 +40,35 @@ class Occupation:
     standard_error: Array
 
 
-def occupation_of_draws(basins: Basins, count: int, effective: float | None) -> Occupation:
-    """Occupation by counting draws.
+def occupation_of_draws(basins: Basins, members: Membership, effective: float | None) -> Occupation:
+    """Occupation by counting draws, corrected for what quenches of some of them found.
 
     Parameters
     ----------
     basins
         Shape ``(chain, draw)``: position of each draw's minimum, -1 for an unknown one.
-    count
-        Number of minima.
+    members
+        The corrected shares, and the error from not quenching all draws.
     effective
         Effective number of independent draws, the same for every basin; ``None`` to estimate it
         from each basin's indicator along the chains.
     """
-    share, errors = np.zeros(count), np.zeros(count)
-    for m in range(count):
+    errors = np.zeros(len(members.share))
+    for m, p in enumerate(members.share):
         member = (basins == m).astype(float)
-        p = share[m] = member.mean()
         if effective is not None:
             n = effective
-        elif 0 < p < 1:
+        elif 0 < member.mean() < 1:
             n = float(array_stats.ess(member, chain_axis=0, draw_axis=1, method="mean"))
         else:
             n = member.size
         # The posterior mean of p keeps the error of a basin with no draw above zero.
         smooth = (p * n + 0.5) / (n + 1)
-        errors[m] = np.sqrt(smooth * (1 - smooth) / n)
-    return Occupation(share, errors)
+        errors[m] = np.hypot(np.sqrt(smooth * (1 - smooth) / n), members.standard_error[m])
+    return Occupation(members.share, errors)
 
 
-def map_warnings(landscape: Landscape, basins: Basins, coverage_needed: float) -> list[str]:
+def map_warnings(landscape: Landscape, unknown: float, coverage_needed: float) -> list[str]:
     """What the map itself, and draws outside of it, say against a result."""
     found = list(landscape.warnings)
     if landscape.coverage < coverage_needed:
@@ -75,7 +76,6 @@ def map_warnings(landscape: Landscape, basins: Basins, coverage_needed: float) -
             f"The map's coverage is {landscape.coverage:.3f}: a fresh quench would often end in a "
             "minimum that is not in it. Explore further."
         )
-    unknown = float((basins == -1).mean())
     if unknown > UNKNOWN_SHARE:
         found.append(
             f"{unknown:.1%} of the draws quench to no minimum of the map, so it lacks a basin or "
@@ -84,15 +84,17 @@ def map_warnings(landscape: Landscape, basins: Basins, coverage_needed: float) -
     return found
 
 
-def superposition_warnings(weighted: Weighted, pilot: Weighted, draws: int) -> list[str]:
-    """What the importance weights, and the pilot's before them, say against a result."""
-    found = []
-    apart = abs(weighted.log_evidence - pilot.log_evidence)
-    error = np.hypot(weighted.log_evidence_se, pilot.log_evidence_se)
-    if not apart < 5 * error + 0.01:
+def superposition_warnings(pilot: Pilot, wanted: float) -> list[str]:
+    """What the importance weights, round against round, say against a result."""
+    found, weighted = [], pilot.weighted
+    half = len(pilot.rounds) // 2  # the later half has the better mixtures, and most points
+    late = weigh(np.concatenate([r.log_ratio for r in pilot.rounds[half:]]))
+    apart = abs(late.log_evidence - weighted.log_evidence)
+    error = np.hypot(late.log_evidence_se, weighted.log_evidence_se)
+    if not apart < 4 * error + 0.01:
         found.append(
-            f"The log evidence of the draws and of the pilot differ by {apart:.3f}, more than five "
-            f"standard errors of {error:.3f}: some weight is seldom found. Use method='jumps'."
+            f"The log evidence of the later rounds and of all differ by {apart:.3f}, more than "
+            f"four standard errors of {error:.3f}: some weight is seldom found. Use method='jumps'."
         )
     limit = khat_limit(len(weighted.weights))
     if not weighted.pareto_k < limit:
@@ -100,17 +102,16 @@ def superposition_warnings(weighted: Weighted, pilot: Weighted, draws: int) -> l
             f"The Pareto k of the importance weights is {weighted.pareto_k:.2f}, not below "
             f"{limit:.2f}: the superposition misses part of the posterior. Use method='jumps'."
         )
-    if weighted.ess < draws:
+    if weighted.ess < wanted:
         found.append(
-            f"The effective sample size of the weights is {weighted.ess:.0f}, below the {draws} "
-            "draws asked for: draws repeat. Ask for fewer, or use method='jumps'."
+            f"The effective sample size of the weights is {weighted.ess:.0f}, below the "
+            f"{wanted:.0f} asked for. Ask for fewer, or use method='jumps'."
         )
     return found
 
 
 def chain_warnings(
     theta: Array,
-    basins: Basins,
     diverging: Array | None,
     landscape: Landscape,
     pilot: Pilot,
@@ -139,40 +140,59 @@ def chain_warnings(
             "too curved for the step size."
         )
     if pilot.weighted.usable:
-        found.extend(_occupation_warnings(basins, landscape, pilot))
+        found.extend(_against_weights(theta, landscape, pilot))
     return found
 
 
-def _occupation_warnings(basins: Basins, landscape: Landscape, pilot: Pilot) -> list[str]:
-    """Basins that the weights hold occupied and the draws hardly visit, or the other way round."""
-    count = landscape.minima.sizes["minimum"]
-    expected, error = _expected_occupation(pilot, count)
-    drawn = occupation_of_draws(basins, count, None)
+def _against_weights(theta: Array, landscape: Landscape, pilot: Pilot) -> list[str]:
+    """Where the chains and the importance weights disagree: basins, means and their errors.
+
+    Chains and weighted points are assigned to basins by the same rule, the components responsible,
+    so that what the rule gets wrong cancels.
+    """
+    count, d = landscape.minima.sizes["minimum"], theta.shape[-1]
+    weights = pilot.weighted.weights
+
+    def assigned(points: Array) -> Basins:
+        return responsibilities_of_basins(pilot.superposition, points, count).argmax(axis=1)
+
+    drawn = assigned(theta.reshape(-1, d)).reshape(theta.shape[:2])
+    member = assigned(pilot.theta)[:, None] == np.arange(count)
     found = []
     for m in range(count):
-        if expected[m] > UNVISITED_SHARE and not (basins == m).any():
+        expected, error = _weighted_mean(member[:, m].astype(float), weights)
+        share, standard_error = _chain_mean((drawn == m).astype(float))
+        if expected > UNVISITED_SHARE and share == 0:
             found.append(
                 f"No draw is in the basin of minimum {m}, which importance weights give "
-                f"{expected[m]:.1%} of the posterior. Use method='jumps'."
+                f"{expected:.1%} of the posterior. Use method='jumps'."
             )
-        # Components are not basins: a tenth is what assigning by component may be off by.
-        elif abs(drawn.share[m] - expected[m]) > 0.1 + 3 * np.hypot(
-            drawn.standard_error[m], error[m]
-        ):
+        elif abs(share - expected) > 0.02 + 3 * np.hypot(standard_error, error):
             found.append(
-                f"{drawn.share[m]:.1%} of the draws are in the basin of minimum {m}, against "
-                f"{expected[m]:.1%} by importance weights. Draw more, or use method='jumps'."
+                f"{share:.1%} of the draws are in the basin of minimum {m}, against "
+                f"{expected:.1%} by importance weights. Draw more, or use method='jumps'."
+            )
+    for i, name in enumerate(landscape.names):
+        expected, error = _weighted_mean(pilot.theta[:, i], weights)
+        mean, standard_error = _chain_mean(theta[..., i])
+        combined = np.hypot(standard_error, error)
+        if abs(mean - expected) > DISAGREE * combined:
+            found.append(
+                f"The mean of {name} is {mean:.3g} by the draws and {expected:.3g} by importance "
+                f"weights, {abs(mean - expected) / combined:.1f} standard errors apart. Draw more."
             )
     return found
 
 
-def _expected_occupation(pilot: Pilot, count: int) -> tuple[Array, Array]:
-    """Occupation by the pilot's weights, points assigned by component, and its standard error."""
-    superposition, weights = pilot.superposition, pilot.weighted.weights
-    of_basin = superposition.basins >= 0
-    likely = superposition.component_log_prob(pilot.theta)[:, of_basin].argmax(axis=1)
-    basin = superposition.basins[of_basin][likely]
-    share = np.bincount(basin, weights=weights, minlength=count).astype(float)
-    member = basin[:, None] == np.arange(count)
-    error = np.sqrt((weights[:, None] ** 2 * (member - share) ** 2).sum(axis=0))
-    return share, error
+def _weighted_mean(value: Array, weights: Array) -> tuple[float, float]:
+    """Mean under importance weights ``(N,)`` and its standard error by the delta method."""
+    mean = float(weights @ value)
+    return mean, float(np.sqrt((weights**2 * (value - mean) ** 2).sum()))
+
+
+def _chain_mean(value: Array) -> tuple[float, float]:
+    """Mean over chains ``(chain, draw)`` and its standard error; of a constant, that of one hit."""
+    if np.ptp(value) == 0:
+        return float(value.flat[0]), 1.0 / value.size
+    effective = float(array_stats.ess(value, chain_axis=0, draw_axis=1, method="mean"))
+    return float(value.mean()), float(value.std() / np.sqrt(effective))

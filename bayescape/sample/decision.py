@@ -12,8 +12,8 @@ from bayescape.evaluations import Counted, Evaluations
 from bayescape.landscape.passes import merges
 from bayescape.landscape.rates import relaxation_time
 from bayescape.landscape.record import Landscape
-from bayescape.sample.adapt import Pilot, fit
-from bayescape.sample.importance import Weighted, khat_limit
+from bayescape.sample.adapt import Pilot, settle
+from bayescape.sample.importance import khat_limit, weigh
 from bayescape.sample.superposition import Superposition, harmonic_superposition, target_of
 
 __all__ = ["METHODS", "Decision", "decide"]
@@ -21,7 +21,7 @@ __all__ = ["METHODS", "Decision", "decide"]
 METHODS = ("superposition", "hmc", "jumps")
 COVERAGE_NEEDED = 0.9  # below it, what the map lacks may hold as much as a small basin
 DRAWS_PER_RELAXATION = 20  # a chain shorter than 20 relaxation times has not forgotten its start
-POOL = 2.0  # effective points drawn per draw kept, so that resampling adds little error
+POOL = 2.0  # effective points per draw picked from them
 EFFICIENCY_NEEDED = 0.01  # below it a mixture has not found the target's shape
 TUNE = 300  # draws that tune a chain's step size
 ATTEMPTS = 4  # jump proposals after every NUTS draw: each costs far less than a trajectory
@@ -42,7 +42,8 @@ class Decision:
         Sentences with the numbers in them.
     costs : pandas.DataFrame
         By method: ``valid``, ``evaluations`` (values or gradients, predicted for the asked
-        effective sample size), ``gradient_equivalents`` (a value counts one half), ``why``.
+        effective sample size, beyond those of the pilot), ``gradient_equivalents`` (a value counts
+        one half), ``why``.
     ess
         The effective sample size asked for.
     pilot
@@ -136,14 +137,14 @@ def decide(landscape: Landscape, ess: int = 1000, *, seed: int = 0, chains: int 
         raise ValueError(f"`ess` must be at least 1, got {ess}")
     counted = Counted(target)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 1]))
-    pilot = fit(counted, harmonic_superposition(landscape), rng)
+    pilot = settle(counted, harmonic_superposition(landscape), rng, ess=ess)
 
     covered = landscape.coverage >= COVERAGE_NEEDED
     leaps = _leapfrogs_per_draw(landscape, pilot.superposition)
     predictions = {
-        "superposition": _predict_superposition(pilot.weighted, ess),
+        "superposition": _predict_superposition(pilot, ess),
         "hmc": _predict_hmc(landscape, pilot.superposition, leaps, ess, chains),
-        "jumps": _predict_jumps(pilot.weighted, leaps, ess, chains),
+        "jumps": _predict_jumps(pilot, leaps, ess, chains),
     }
     costs = pd.DataFrame(
         {
@@ -168,15 +169,17 @@ def decide(landscape: Landscape, ess: int = 1000, *, seed: int = 0, chains: int 
     )
 
 
-def _predict_superposition(weighted: Weighted, ess: int) -> _Prediction:
+def _predict_superposition(pilot: Pilot, ess: int) -> _Prediction:
+    weighted, efficiency = pilot.weighted, pilot.efficiency
     limit = khat_limit(len(weighted.weights))
-    valid = weighted.usable and weighted.efficiency >= EFFICIENCY_NEEDED
+    valid = weighted.usable and efficiency >= EFFICIENCY_NEEDED
     verb = "is" if weighted.pareto_k < limit else "is not"
     why = (
         f"the fitted superposition's Pareto k {weighted.pareto_k:.2f} {verb} below {limit:.2f}, "
-        f"and it gives {weighted.efficiency:.2f} effective draws per evaluation"
+        f"and it gives {efficiency:.2f} effective draws per evaluation"
     )
-    return _Prediction(valid, POOL * ess / max(weighted.efficiency, 1e-12), 0.0, why)
+    missing = max(ess - weighted.ess, 0.0)
+    return _Prediction(valid, missing / max(efficiency, 1e-12), 0.0, why)
 
 
 def _predict_hmc(
@@ -205,8 +208,8 @@ def _predict_hmc(
     return _Prediction(valid, 0.0, leaps * (draws + chains * TUNE), why)
 
 
-def _predict_jumps(weighted: Weighted, leaps: float, ess: int, chains: int) -> _Prediction:
-    once = _independence_acceptance(weighted.weights)
+def _predict_jumps(pilot: Pilot, leaps: float, ess: int, chains: int) -> _Prediction:
+    once = _independence_acceptance(weigh(pilot.rounds[-1].log_ratio).weights)
     accepted = 1 - (1 - once) ** ATTEMPTS
     draws = ess * (2 - accepted) / max(accepted, 1e-12)
     gradients = (leaps + ATTEMPTS + 1) * (draws + chains * TUNE)

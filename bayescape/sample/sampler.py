@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,11 +12,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayescape.evaluations import Counted, Evaluations
-from bayescape.explore.basins import assign_basins
 from bayescape.landscape.record import Landscape
 from bayescape.progress import reporter
 from bayescape.sample import audit
-from bayescape.sample.adapt import Pilot, fit
+from bayescape.sample.adapt import Pilot, draw_until, settle
 from bayescape.sample.chains import run_chains
 from bayescape.sample.decision import (
     ATTEMPTS,
@@ -26,7 +26,8 @@ from bayescape.sample.decision import (
     Decision,
     decide,
 )
-from bayescape.sample.importance import Weighted, resample, weigh
+from bayescape.sample.importance import resample
+from bayescape.sample.membership import membership
 from bayescape.sample.result import posterior_tree, versions
 from bayescape.sample.superposition import harmonic_superposition, target_of
 
@@ -42,6 +43,7 @@ def sample(
     draws: int = 1000,
     method: str = "auto",
     *,
+    ess: float | None = None,
     seed: int = 0,
     chains: int = 4,
     decision: Decision | None = None,
@@ -59,6 +61,10 @@ def sample(
         ``"superposition"``: importance sampling from the fitted superposition, resampled to equal
         weights; ``"hmc"``: PyMC's NUTS, started and scaled from the map; ``"jumps"``: NUTS with
         superposition jumps; ``"auto"``: the method that `bayescape.decide` chooses.
+    ess
+        Effective sample size of the weighted points that the superposition's draws are chosen from,
+        at least; by default twice ``draws``, so that choosing adds little error. What the points
+        know, such as ``log_evidence`` and ``occupation``, has this size.
     seed
         The same seed gives the same draws.
     chains
@@ -91,52 +97,53 @@ def sample(
         raise ValueError(f"`method` must be one of {(*METHODS, 'auto')}, got {method!r}")
     if draws < 1 or chains < 1:
         raise ValueError(f"`draws` and `chains` must be at least 1, got {draws} and {chains}")
+    if ess is not None and not ess > 0:
+        raise ValueError(f"`ess` must be positive, got {ess}")
     counted = Counted(target_of(landscape))
-    per_chain = -(-draws // chains)
+    shape = (chains, -(-draws // chains))
     rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
+    wanted = POOL * draws if ess is None else ess
 
     with reporter(progress, "sampling") as report:
         report(stage="pilot")
         spent = Evaluations()
         if method == "auto" and decision is None:
-            decision = decide(landscape, ess=draws, seed=seed, chains=chains)
+            decision = decide(landscape, ess=round(wanted), seed=seed, chains=chains)
             spent = decision.evaluations
         if decision is not None:
             pilot = decision.pilot
         else:
-            pilot = fit(counted, harmonic_superposition(landscape), rng)
+            pilot = settle(counted, harmonic_superposition(landscape), rng, ess=wanted)
         chosen = decision.method if method == "auto" and decision is not None else method
 
         report(stage=chosen)
         if chosen == "superposition":
-            theta, stats, attributes, effective, found = _superposition_draws(
-                counted, pilot, per_chain * chains, rng
-            )
-            theta = theta.reshape(chains, per_chain, -1)
-            stats = {name: value.reshape(chains, per_chain) for name, value in stats.items()}
+            drawn = _by_superposition(counted, pilot, shape, wanted, rng)
         else:
-            theta, stats, attributes = _chain_draws(
-                counted, pilot, per_chain, chains, chosen == "jumps", seed, rng, report
-            )
-            effective, found = None, []
+            drawn = _by_chains(counted, pilot, shape, chosen == "jumps", seed, rng, report)
+        pilot = drawn.pilot
 
         report(stage="assigning basins")
-        basins = assign_basins(counted, theta.reshape(-1, theta.shape[-1]), landscape)
-        basins = basins.reshape(theta.shape[:2])
-        if chosen != "superposition":
-            found = audit.chain_warnings(theta, basins, stats.get("diverging"), landscape, pilot)
-    occupied = audit.occupation_of_draws(basins, landscape.minima.sizes["minimum"], effective)
-    found = audit.map_warnings(landscape, basins, COVERAGE_NEEDED) + found
+        members = membership(
+            counted, drawn.points, drawn.weights, landscape, pilot.superposition, rng
+        )
+    theta, basins = drawn.points[drawn.picked], members.basins[drawn.picked]
+    occupied = audit.occupation_of_draws(basins, members, drawn.effective)
+    found = audit.map_warnings(landscape, members.unknown, COVERAGE_NEEDED)
+    if chosen == "superposition":
+        found += audit.superposition_warnings(pilot, wanted)
+    else:
+        found += audit.chain_warnings(theta, drawn.stats.get("diverging"), landscape, pilot)
     if method == "auto" and decision is not None and not decision.valid:
         found.append("The decision found no method that it predicts to be right.")
     return posterior_tree(
         counted.target,
         theta,
-        {"basin": basins, **stats},
+        {"basin": basins, **drawn.stats},
         {
             "method": chosen,
             "decision": decision.asdict() if decision is not None else {},
-            **attributes,
+            **drawn.attributes,
             "occupation": occupied.share.tolist(),
             "occupation_se": occupied.standard_error.tolist(),
             "evaluations": (counted.evaluations + spent).asdict(),
@@ -150,65 +157,73 @@ def sample(
     )
 
 
-def _superposition_draws(
-    target: Counted, pilot: Pilot, draws: int, rng: np.random.Generator
-) -> tuple[Array, dict[str, Array], dict[str, Any], float, list[str]]:
-    """Importance sampling from the fitted mixture, which is fixed before the first point drawn.
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Drawn:
+    """What a method drew: points ``(N, d)``, their weights, and those picked, ``(chain, draw)``.
 
-    The pilot's points chose the mixture, so they are left out: what remains is independent of
-    every choice, and the evidence is unbiased.
+    ``effective`` is the effective number of the points, ``None`` where it differs by question.
     """
-    superposition, wanted = pilot.superposition, POOL * draws
-    theta, energies = np.empty((0, pilot.theta.shape[1])), np.empty(0)
-    efficiency = max(pilot.weighted.efficiency, 1e-3)
-    weighted: Weighted | None = None
-    while weighted is None or (weighted.ess < wanted and len(theta) < POOL_LIMIT * draws):
-        missing = (wanted - (weighted.ess if weighted else 0)) / efficiency
-        # A tenth more than predicted, and enough for a tail to be fitted.
-        fresh = int(min(max(1.1 * missing, 200), POOL_LIMIT * draws))
-        theta = np.concatenate([theta, superposition.sample(fresh, rng)])
-        energies = np.concatenate([energies, target.energy(theta[-fresh:])])
-        weighted = weigh(-energies - superposition.log_prob(theta))
-        efficiency = max(weighted.efficiency, 1e-3)
 
+    points: Array
+    weights: Array
+    picked: NDArray[np.int_]
+    stats: dict[str, Array]
+    attributes: dict[str, Any]
+    effective: float | None
+    pilot: Pilot
+
+
+def _by_superposition(
+    target: Counted, pilot: Pilot, shape: tuple[int, int], wanted: float, rng: np.random.Generator
+) -> _Drawn:
+    """Equally weighted draws from all points that the adaptation has paid for, and goes on to."""
+    draws = shape[0] * shape[1]
+    pilot = draw_until(target, pilot, wanted, round(POOL_LIMIT * max(wanted, draws)), rng)
+    weighted, theta, energies = pilot.weighted, pilot.theta, pilot.energies
     inside = np.isfinite(weighted.log_ratio)
     if not inside.any():
         raise ValueError("no point drawn from the superposition lies in the target's domain")
     # Alike: the same component, and a similar energy within it.
+    superposition = pilot.superposition
     component = superposition.component_log_prob(theta).argmax(axis=1)
     rank = np.argsort(np.argsort(np.where(inside, energies, np.inf))) / len(energies)
-    picked = resample(weighted.weights, component + rank, draws, rng)
-    stats = {"energy": energies[picked], "log_weight": weighted.log_ratio[picked]}
-    effective = 1 / (1 / draws + 1 / weighted.ess)
-    attributes = {
-        "log_evidence": weighted.log_evidence,
-        "log_evidence_se": weighted.log_evidence_se,
-        "pareto_k": weighted.pareto_k,
-        "ess": weighted.ess,
-        "effective_draws": effective,
-    }
-    found = audit.superposition_warnings(weighted, pilot.weighted, draws)
-    return theta[picked], stats, attributes, effective, found
+    picked = resample(weighted.weights, component + rank, draws, rng).reshape(shape)
+    log_density = superposition.log_prob(theta[picked.ravel()]).reshape(shape)
+    return _Drawn(
+        points=theta,
+        weights=weighted.weights,
+        picked=picked,
+        stats={"energy": energies[picked], "log_weight": -energies[picked] - log_density},
+        attributes={
+            "log_evidence": weighted.log_evidence,
+            "log_evidence_se": weighted.log_evidence_se,
+            "pareto_k": weighted.pareto_k,
+            "ess": weighted.ess,
+            "effective_draws": 1 / (1 / draws + 1 / weighted.ess),
+        },
+        effective=weighted.ess,
+        pilot=pilot,
+    )
 
 
-def _chain_draws(
+def _by_chains(
     target: Counted,
     pilot: Pilot,
-    draws: int,
-    chains: int,
+    shape: tuple[int, int],
     jumps: bool,
     seed: int,
     rng: np.random.Generator,
     report: Callable[..., None],
-) -> tuple[Array, dict[str, Array], dict[str, Any]]:
+) -> _Drawn:
     """NUTS, with jumps or without, from starts that the pilot's weights spread over the basins."""
-    superposition = pilot.superposition
-    component = superposition.component_log_prob(pilot.theta).argmax(axis=1)
+    chains, draws = shape
+    superposition, theta = pilot.superposition, pilot.theta
+    component = superposition.component_log_prob(theta).argmax(axis=1)
     at = resample(pilot.weighted.weights, component.astype(float), chains, rng)
     run = run_chains(
         target,
         superposition,
-        pilot.theta[at],
+        theta[at],
         draws=draws,
         tune=TUNE,
         jumps=jumps,
@@ -216,17 +231,23 @@ def _chain_draws(
         attempts=ATTEMPTS,
         report=report,
     )
-    flat = run.theta.reshape(-1, run.theta.shape[-1])
-    energies = target.energy(flat)
-    log_weight = -energies - superposition.log_prob(flat)
-    stats = {
-        "energy": energies.reshape(chains, draws),
-        "log_weight": log_weight.reshape(chains, draws),
-        **run.stats,
-    }
-    attributes = {
-        "log_evidence": float("nan"),
-        "log_evidence_se": float("nan"),
-        "pareto_k": pilot.weighted.pareto_k,
-    }
-    return run.theta, stats, attributes
+    points = run.theta.reshape(chains * draws, -1)
+    energies = target.energy(points)
+    log_weight = -energies - superposition.log_prob(points)
+    return _Drawn(
+        points=points,
+        weights=np.full(len(points), 1 / len(points)),
+        picked=np.arange(len(points)).reshape(shape),
+        stats={
+            "energy": energies.reshape(shape),
+            "log_weight": log_weight.reshape(shape),
+            **run.stats,
+        },
+        attributes={
+            "log_evidence": float("nan"),
+            "log_evidence_se": float("nan"),
+            "pareto_k": pilot.weighted.pareto_k,
+        },
+        effective=None,
+        pilot=pilot,
+    )

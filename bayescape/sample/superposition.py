@@ -13,14 +13,12 @@ from bayescape.landscape.harmonic import occupation
 from bayescape.landscape.record import Landscape
 from bayescape.targets.target import Target, bounds_of
 
-__all__ = ["WIDE", "Superposition", "harmonic_superposition", "target_of"]
+__all__ = ["DEGREES", "WIDE", "Superposition", "harmonic_superposition", "target_of"]
 
 Array = NDArray[np.float64]
 
-DEGREES = (
-    3.0  # the fewest whole degrees of freedom with a finite covariance: the heaviest tails, for
-)
-# what lies outside the mixture's reach is what goes wrong in silence
+DEGREES = 3.0  # of freedom, at first and in guards: the fewest whole ones with a finite covariance,
+# for what lies outside a mixture's reach is what goes wrong in silence
 WIDE = 2  # components at a mixture's end that guard against what the others miss
 GUARD = 0.05  # weight of each of these
 STARTS = 512  # points that tell where a target's starts lie
@@ -40,18 +38,22 @@ class Superposition:
     scales
         Scale matrices, shape ``(K, d, d)``, positive definite; a component's covariance is
         ``degrees / (degrees - 2)`` times its scale matrix.
+    degrees
+        Degrees of freedom, shape ``(K,)``, above 2; one number stands for all.
     basins
         Shape ``(K,)``: the minimum that a component was placed for, by position; -1 for one that
         belongs to none (a bridge at a transition state, a guard).
-    degrees
-        Degrees of freedom, above 2, shared by all components.
     """
 
     weights: Array
     means: Array
     scales: Array
     basins: NDArray[np.int_]
-    degrees: float = DEGREES
+    degrees: Array = dataclasses.field(default_factory=lambda: np.array(DEGREES))
+
+    def __post_init__(self) -> None:
+        degrees = np.broadcast_to(np.asarray(self.degrees, dtype=float), self.weights.shape)
+        object.__setattr__(self, "degrees", degrees)
 
     @cached_property
     def _factors(self) -> tuple[Array, Array]:
@@ -67,8 +69,12 @@ class Superposition:
     def distances(self, theta: Array) -> Array:
         """Squared Mahalanobis distances to the components, ``(B, d) -> (B, K)``."""
         inverse, _ = self._factors
+        k, d = self.means.shape
+        # One product for all components: they are whitened about the first mean, then moved.
+        rows = inverse.reshape(k * d, d)
+        offset = np.einsum("kij,kj->ki", inverse, self.means - self.means[0])
         blocks = [
-            (np.einsum("kij,bkj->bki", inverse, block[:, None, :] - self.means) ** 2).sum(axis=2)
+            ((((block - self.means[0]) @ rows.T).reshape(-1, k, d) - offset) ** 2).sum(axis=2)
             for block in np.split(theta, range(BLOCK, len(theta), BLOCK))
         ]
         return np.concatenate(blocks)
@@ -96,7 +102,8 @@ class Superposition:
         d = self.means.shape[1]
         which = rng.choice(len(self.weights), size=count, p=self.weights)
         normal = rng.standard_normal((count, d))
-        shrink = np.sqrt(rng.chisquare(self.degrees, count) / self.degrees)
+        degrees = self.degrees[which]
+        shrink = np.sqrt(rng.chisquare(degrees) / degrees)
         factors = np.linalg.cholesky(self.scales)[which]
         return self.means[which] + np.einsum("bij,bj->bi", factors, normal) / shrink[:, None]
 
@@ -104,17 +111,17 @@ class Superposition:
         """Average covariance within the basins, ``(d, d)``: of components that belong to one."""
         of_basin = self.basins >= 0
         share = self.weights[of_basin] / self.weights[of_basin].sum()
-        return self._factor * np.einsum("k,kij->ij", share, self.scales[of_basin])
+        return np.einsum("k,kij->ij", share * self._factor[of_basin], self.scales[of_basin])
 
     def covariance(self) -> Array:
         """Covariance of the whole mixture, ``(d, d)``."""
         centred = self.means - self.weights @ self.means
         between = np.einsum("k,ki,kj->ij", self.weights, centred, centred)
-        return between + self._factor * np.einsum("k,kij->ij", self.weights, self.scales)
+        return between + np.einsum("k,kij->ij", self.weights * self._factor, self.scales)
 
     @property
-    def _factor(self) -> float:
-        """Covariance of a component over its scale matrix."""
+    def _factor(self) -> Array:
+        """Covariance of each component over its scale matrix, ``(K,)``."""
         return self.degrees / (self.degrees - 2)
 
     def __repr__(self) -> str:
@@ -125,8 +132,8 @@ class Superposition:
         )
         rest = self.weights[self.basins < 0].sum()
         return (
-            f"<bayescape.Superposition: {count} Student t components "
-            f"({self.degrees:g} degrees of freedom) in {d} coordinates>\n"
+            f"<bayescape.Superposition: {count} Student t components ({self.degrees.min():.3g} to "
+            f"{self.degrees.max():.3g} degrees of freedom) in {d} coordinates>\n"
             f"  weight by {parts}, elsewhere: {rest:.3f}"
         )
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bayescape.evaluations import Counted
-from bayescape.sample.adapt import fit
+from bayescape.sample.adapt import advance, begin, draw_until, settle
 from bayescape.sample.importance import weigh
 from bayescape.sample.superposition import harmonic_superposition
 
@@ -39,7 +39,8 @@ def judged(target, superposition, seed):
 def test_fitting_improves_on_the_harmonic_guess(seed):
     target = Banana()
     first = harmonic_superposition(map_of(target))
-    pilot = fit(target, first, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    pilot = draw_until(target, settle(target, first, rng), 2000, 100_000, rng)
     before, after = judged(target, first, 9), judged(target, pilot.superposition, 9)
     assert after.efficiency > 2 * before.efficiency
     assert after.efficiency > 0.3
@@ -50,7 +51,7 @@ def test_fitting_improves_on_the_harmonic_guess(seed):
 
 def test_weights_of_basins_are_found():
     target = far_apart()
-    pilot = fit(target, harmonic_superposition(map_of(target)), np.random.default_rng(0))
+    pilot = settle(target, harmonic_superposition(map_of(target)), np.random.default_rng(0))
     superposition = pilot.superposition
     by_basin = [superposition.weights[superposition.basins == m].sum() for m in range(2)]
     # The map's minima are sorted by energy: the heavier mode is also the narrower, so the first.
@@ -63,8 +64,10 @@ def test_a_single_lucky_point_does_not_break_it():
     landscape = map_of(target)
     wide = harmonic_superposition(landscape)
     wide = type(wide)(wide.weights, wide.means, 200 * wide.scales, wide.basins)
-    pilot = fit(target, wide, np.random.default_rng(1))
+    pilot = settle(target, wide, np.random.default_rng(1))
+    pilot = draw_until(target, pilot, 1000, 100_000, np.random.default_rng(2))
     assert pilot.weighted.usable
+    assert abs(pilot.weighted.log_evidence + 7.25) < 4 * pilot.weighted.log_evidence_se
     assert np.isfinite(pilot.superposition.log_prob(pilot.theta)).all()
 
 
@@ -73,15 +76,76 @@ def test_a_target_that_is_nowhere_is_not_usable():
         def energy(self, theta):
             return np.full(len(theta), np.inf)
 
-    pilot = fit(Nowhere(), harmonic_superposition(map_of(Banana())), np.random.default_rng(0))
+    pilot = settle(Nowhere(), harmonic_superposition(map_of(Banana())), np.random.default_rng(0))
     assert not pilot.weighted.usable
 
 
 def test_same_seed_same_fit_and_only_values_are_asked():
     target = Counted(far_apart())
     first = harmonic_superposition(map_of(target.target))
-    one, two = (fit(target, first, np.random.default_rng(5)) for _ in range(2))
+    one, two = (settle(target, first, np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(one.theta, two.theta)
     np.testing.assert_array_equal(one.superposition.scales, two.superposition.scales)
     assert target.evaluations.gradient == target.evaluations.hessian == 0
     assert target.evaluations.value > 0
+
+
+def test_all_points_are_kept_and_the_evidence_is_unbiased():
+    """On a banana, where mixtures go on learning; rounds weighed by their efficiencies fail."""
+    target = Banana()
+    first = harmonic_superposition(map_of(target))
+    errors = []
+    for seed in range(60):
+        counted, rng = Counted(target), np.random.default_rng(seed)
+        pilot = begin(counted, first, 200, rng)
+        for _ in range(6):
+            pilot = advance(counted, pilot, 200, rng)
+        assert len(pilot.theta) == counted.evaluations.value == len(pilot.weighted.weights) == 1400
+        errors.append(np.expm1(pilot.weighted.log_evidence))
+    assert np.std(errors) < 0.15
+    assert abs(np.mean(errors)) < 3 * np.std(errors) / np.sqrt(len(errors))
+
+
+def test_a_round_is_drawn_from_what_was_fitted_before_it():
+    target = far_apart()
+    rng = np.random.default_rng(3)
+    pilot = begin(target, harmonic_superposition(map_of(target)), 300, rng)
+    later = advance(target, pilot, 200, rng)
+    assert [len(r.theta) for r in later.rounds] == [300, 200]
+    assert later.rounds[0] is pilot.rounds[0]
+    assert later.superposition is later.rounds[1].superposition
+    np.testing.assert_allclose(
+        later.log_proposals, [r.superposition.log_prob(later.theta) for r in later.rounds]
+    )
+
+
+def test_a_budget_of_points_ends_the_drawing():
+    pilot = begin(Banana(), harmonic_superposition(map_of(Banana())), 200, np.random.default_rng(0))
+    pilot = draw_until(Banana(), pilot, 1e9, 2000, np.random.default_rng(0))
+    assert 2000 <= len(pilot.theta) < 2200
+
+
+def test_light_tails_are_found_to_be_light_and_heavy_ones_heavy():
+    gaussian = far_apart()
+    pilot = settle(gaussian, harmonic_superposition(map_of(gaussian)), np.random.default_rng(0))
+    pilot = draw_until(gaussian, pilot, 3000, 100_000, np.random.default_rng(1))
+    superposition = pilot.superposition
+    main = superposition.weights[:-2] > 0.1
+    assert (superposition.degrees[:-2][main] == 7).all()  # the most that is allowed
+    assert (superposition.degrees[-2:] == 3).all()
+    assert pilot.efficiency > 0.8
+
+    class Heavy(Banana):
+        """A t distribution with three degrees of freedom."""
+
+        def energy(self, theta):
+            return 2.5 * np.log1p((theta**2).sum(axis=1) / 3)
+
+        def hessian(self, theta):
+            return np.tile(5 / 3 * np.eye(2), (len(theta), 1, 1))
+
+    pilot = settle(Heavy(), harmonic_superposition(map_of(Heavy())), np.random.default_rng(0))
+    pilot = draw_until(Heavy(), pilot, 3000, 100_000, np.random.default_rng(1))
+    superposition = pilot.superposition
+    assert superposition.degrees[superposition.weights.argmax()] <= 5
+    assert pilot.weighted.pareto_k < 0.5

@@ -18,14 +18,17 @@ def mixture():
         means=np.array([[0.0, 1.0], [4.0, -2.0], [-3.0, 3.0]]),
         scales=np.stack([tilted, np.diag([0.3, 2.0]), 3 * np.eye(2)]),
         basins=np.array([0, 1, -1]),
+        degrees=np.array([3.0, 8.0, 4.0]),
     )
 
 
 def test_log_prob_is_that_of_scipy(mixture):
     points = np.random.default_rng(0).normal(scale=5, size=(9001, 2))  # more than one block
     expected = sum(
-        w * stats.multivariate_t(m, s, df=mixture.degrees).pdf(points)
-        for w, m, s in zip(mixture.weights, mixture.means, mixture.scales, strict=True)
+        w * stats.multivariate_t(m, s, df=nu).pdf(points)
+        for w, m, s, nu in zip(
+            mixture.weights, mixture.means, mixture.scales, mixture.degrees, strict=True
+        )
     )
     np.testing.assert_allclose(mixture.log_prob(points), np.log(expected), rtol=1e-11)
 
@@ -48,13 +51,14 @@ def test_draws_have_the_mixture_s_moments(mixture):
             return parts @ mixture.weights
 
         assert stats.kstest(along, cdf).pvalue > 1e-3
-    within = 3 * np.einsum("k,kij->ij", mixture.weights, mixture.scales)
+    factor = mixture.degrees / (mixture.degrees - 2)
+    within = np.einsum("k,kij->ij", factor * mixture.weights, mixture.scales)
     centred = mixture.means - mixture.weights @ mixture.means
     np.testing.assert_allclose(
         covariance - within, (mixture.weights[:, None] * centred).T @ centred
     )
     # What belongs to no basin says nothing of the basins' widths.
-    of_basins = 3 * (0.5 * mixture.scales[0] + 0.3 * mixture.scales[1]) / 0.8
+    of_basins = (3 * 0.5 * mixture.scales[0] + 8 / 6 * 0.3 * mixture.scales[1]) / 0.8
     np.testing.assert_allclose(mixture.within_covariance(), of_basins)
 
 

@@ -1,0 +1,149 @@
+"""Which basins points belong to: quenched where it matters, told by the superposition elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from bayescape.explore.basins import assign_basins
+from bayescape.landscape.record import Landscape
+from bayescape.sample.superposition import Superposition
+from bayescape.targets.target import Target
+
+__all__ = ["Membership", "membership", "responsibilities_of_basins"]
+
+Array = NDArray[np.float64]
+
+BATCH = 32  # quenches at a time, and at least
+PRECISE = 0.01  # standard error that not quenching all may add to an occupation, at least
+SPARE = 0.05  # points' worth of every basin that a component is taken to serve to begin with
+EVEN = 0.1  # doubt that is added to all, so that errors where there seems to be none show too
+MOST = 0.7  # of the weight quenched, after which the rest is quenched too
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Membership:
+    """Basins of weighted points.
+
+    Attributes
+    ----------
+    basins
+        Position of each point's minimum, ``(N,)``: by quench for those that were quenched, -1 where
+        it ended in no minimum of the map; by the superposition's responsibilities for the others.
+    quenched
+        Which were, ``(N,)``.
+    share
+        Weight by minimum, ``(M,)``, corrected for what the quenches found.
+    unknown
+        Weight of what quenches to no minimum of the map, so corrected.
+    standard_error
+        Of ``share``, from not quenching all, ``(M,)``; zero when all were.
+    """
+
+    basins: NDArray[np.int_]
+    quenched: NDArray[np.bool_]
+    share: Array
+    unknown: float
+    standard_error: Array
+
+
+def membership(
+    target: Target,
+    theta: Array,
+    weights: Array,
+    landscape: Landscape,
+    superposition: Superposition,
+    rng: np.random.Generator,
+) -> Membership:
+    """Tell which basin each point belongs to, quenching as few as give precise occupations.
+
+    Every point is assigned to the basin whose components are the most responsible for it. Some are
+    quenched, chosen at random with probability in proportion to their weight and to the doubt about
+    them; the share of each minimum is corrected by the average difference between quench and
+    assignment, weighted inversely to the chance of being chosen (Hansen and Hurwitz's estimator).
+    Which basins a component serves is then learnt from what was quenched, and another batch
+    follows, until the correction is as precise as the points are many or every point of any weight
+    has been quenched. What a batch is compared with was learnt before it, so that no estimate is
+    biased.
+
+    Parameters
+    ----------
+    target
+        Evaluated by the quenches.
+    theta, weights
+        Points ``(N, d)`` and what they weigh, ``(N,)``, summing to one.
+    landscape
+        The map.
+    superposition
+        Fitted from the map.
+    rng
+        Chooses which to quench.
+
+    Returns
+    -------
+    Membership
+
+    References
+    ----------
+    M. H. Hansen, W. N. Hurwitz, "On the theory of sampling from finite populations", Ann. Math.
+    Stat. 14, 333 (1943).
+    """
+    count = landscape.minima.sizes["minimum"]
+    precise = max(PRECISE, 0.7 * np.sqrt((weights**2).sum()))
+    parts = superposition.component_log_prob(theta)
+    responsible = np.exp(parts - logsumexp(parts, axis=1, keepdims=True))
+    serves = SPARE + (superposition.basins[:, None] == np.arange(count))
+    labels, quenched = np.full(len(theta), -1), np.zeros(len(theta), dtype=bool)
+    shares, corrections = [], np.empty((0, count + 1))
+    while True:
+        belief = responsible @ (serves / serves.sum(axis=1, keepdims=True))
+        assigned = belief.argmax(axis=1)
+        chance = weights * (np.sqrt(1 - np.minimum(belief.max(axis=1), 1.0)) + EVEN)
+        chance /= chance.sum()
+        batch = rng.choice(len(theta), BATCH, p=chance)
+        fresh = np.setdiff1d(batch, np.flatnonzero(quenched))
+        if weights[quenched].sum() > MOST:  # little would be saved any more
+            fresh = np.flatnonzero(~quenched & (weights > 0))
+        labels[fresh] = assign_basins(target, theta[fresh], landscape)
+        quenched[fresh] = True
+        basins = np.where(quenched, labels, assigned)
+        if quenched[weights > 0].all():
+            share = _shares(basins, weights, count)
+            return Membership(basins, quenched, share[:-1], float(share[-1]), np.zeros(count))
+
+        # What quenches say beyond the assignment, by minimum and, last, for none of them.
+        found = np.zeros((BATCH, count + 1))
+        wrong = np.flatnonzero(labels[batch] != assigned[batch])
+        worth = weights[batch[wrong]] / chance[batch[wrong]]
+        found[wrong, labels[batch[wrong]]] += worth  # -1 is the last column
+        found[wrong, assigned[batch[wrong]]] -= worth
+        corrections = np.concatenate([corrections, found])
+        shares.append(_shares(assigned, weights, count) + found.mean(axis=0))
+        # No less than by half of one wrong: a batch without any is not certainty.
+        many = np.sqrt(len(corrections))
+        error = np.maximum(corrections.std(axis=0), 0.5 / many) / many
+        if error.max() < precise:
+            share = np.clip(np.mean(shares, axis=0), 0.0, 1.0)
+            share /= share.sum()
+            return Membership(basins, quenched, share[:-1], float(share[-1]), error[:-1])
+        known = fresh[labels[fresh] >= 0]
+        np.add.at(serves.T, labels[known], responsible[known])
+
+
+def _shares(basins: NDArray[np.int_], weights: Array, count: int) -> Array:
+    """Weight in each basin, and, last, in none."""
+    held = np.bincount(np.where(basins < 0, count, basins), weights, minlength=count + 1)
+    return np.asarray(held, dtype=float)
+
+
+def responsibilities_of_basins(superposition: Superposition, theta: Array, count: int) -> Array:
+    """Probability of each basin given a point by the components placed for basins, ``(N, M)``."""
+    of_basin = superposition.basins >= 0
+    parts = superposition.component_log_prob(theta)[:, of_basin]
+    parts = np.exp(parts - parts.max(axis=1, keepdims=True))
+    parts /= parts.sum(axis=1, keepdims=True)
+    member = superposition.basins[of_basin][:, None] == np.arange(count)
+    return np.asarray(parts @ member)

@@ -1,0 +1,137 @@
+"""Refitting a superposition to weighted points: components where mass is lacking, then EM."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+from bayescape.sample.superposition import DEGREES, WIDE, Superposition
+
+__all__ = ["grow", "maximise"]
+
+Array = NDArray[np.float64]
+
+GROWN = 3  # components added a round
+NEAR = 10  # a share of one in so many of the points shapes a new component
+GROWN_WEIGHT = 0.03  # what each begins with, before expectation maximisation decides
+DEFENSIVE_WIDTH = 2.0
+TAILS = np.array([3.0, 4.0, 5.0, 7.0])  # degrees of freedom that are tried
+SUPPORT = 10  # effective points per coordinate behind a component before its tails are touched
+
+
+def grow(
+    present: Superposition, anchors: Superposition, theta: Array, weights: Array
+) -> tuple[Superposition, Superposition]:
+    """Add components at the points that weigh most, shaped by the weighted points near them.
+
+    Returns
+    -------
+    tuple of Superposition
+        The larger mixture, and the larger set of shapes that refits are drawn towards. New
+        components stand before the last two, which guard.
+    """
+    d = theta.shape[1]
+    whiten = np.linalg.inv(np.linalg.cholesky(present.covariance()))
+    known = np.flatnonzero(present.basins >= 0)
+    near = max(len(theta) // NEAR, 10 * d)
+    free = weights.copy()
+    means, scales, basins = [], [], []
+    for _ in range(GROWN):
+        top = int(free.argmax())
+        if free[top] <= 1 / len(theta):  # nothing weighs more than its share
+            break
+        away = (((theta - theta[top]) @ whiten.T) ** 2).sum(axis=1)
+        around = np.argpartition(away, near)[:near] if near < len(away) else np.arange(len(away))
+        # Half by weight, half evenly: Raftery and Bao's compromise against a single heavy point.
+        share = weights[around] + weights[around].mean()
+        centred = theta[around] - theta[top]
+        scale = (share[:, None] * centred).T @ centred / share.sum()
+        means.append(theta[top])
+        scales.append(scale + 1e-6 * present.scales[-1])
+        likely = present.component_log_prob(theta[top][None])[0, known].argmax()
+        basins.append(present.basins[known[likely]])
+        free[around] = 0.0
+    if not means:
+        return present, anchors
+    return _insert(present, means, scales, basins), _insert(anchors, means, scales, basins)
+
+
+def _insert(
+    mixture: Superposition, means: list[Array], scales: list[Array], basins: list[int]
+) -> Superposition:
+    """Put components before the guards, each with the weight that a new one begins with."""
+    grown, new = np.full(len(means), GROWN_WEIGHT), np.full(len(means), DEGREES)
+    body = mixture.weights[:-WIDE] * (1 - grown.sum() / mixture.weights[:-WIDE].sum())
+    return dataclasses.replace(
+        mixture,
+        weights=np.concatenate([body, grown, mixture.weights[-WIDE:]]),
+        means=np.concatenate([mixture.means[:-WIDE], means, mixture.means[-WIDE:]]),
+        scales=np.concatenate([mixture.scales[:-WIDE], scales, mixture.scales[-WIDE:]]),
+        degrees=np.concatenate([mixture.degrees[:-WIDE], new, mixture.degrees[-WIDE:]]),
+        basins=np.concatenate([mixture.basins[:-WIDE], basins, mixture.basins[-WIDE:]]),
+    )
+
+
+def maximise(
+    present: Superposition,
+    anchors: Superposition,
+    theta: Array,
+    weights: Array,
+    *,
+    tails: bool = False,
+) -> Superposition:
+    """One step of expectation maximisation on weighted points.
+
+    A component's scale is drawn towards its anchor's by ``2 d`` imaginary points, so that one with
+    few points of its own stays proper; the defensive component, the last, follows the points as a
+    whole. With ``tails`` the degrees of freedom of well supported components are chosen anew, by
+    the likelihood at fixed scales (the ECME step of C. Liu, D. B. Rubin, Biometrika 81, 633, 1994,
+    on a grid).
+    """
+    d, degrees = theta.shape[1], present.degrees
+    distances = present.distances(theta)
+    share = weights[:, None] * present.responsibilities(theta)
+    pull = share * (degrees + d) / (degrees + distances)
+    mass, pulled = share.sum(axis=0), pull.sum(axis=0)
+    # Effective number of points behind each component.
+    count = mass**2 / np.maximum((share**2).sum(axis=0), 1e-300)
+
+    means, scales, tail = present.means.copy(), present.scales.copy(), degrees.copy()
+    for k in range(len(mass) - WIDE):
+        if count[k] < 2:  # too few to move it: it keeps its shape and loses its weight
+            continue
+        if tails and count[k] > SUPPORT * d:
+            tail[k] = _degrees(distances[:, k], share[:, k] * count[k] / mass[k], d)
+        means[k] = pull[:, k] @ theta / pulled[k]
+        centred = theta - means[k]
+        spread = (pull[:, k, None] * centred).T @ centred / mass[k]
+        prior = 2.0 * d
+        scales[k] = (count[k] * spread + prior * anchors.scales[k]) / (count[k] + prior)
+    means[-1] = weights @ theta
+    around = theta - means[-1]
+    scales[-1] = DEFENSIVE_WIDTH**2 * (weights[:, None] * around).T @ around
+    scales[-1] += 1e-3 * anchors.scales[-1]  # proper even when a single point weighs
+    kept, known = mass[:-WIDE] / mass[:-WIDE].sum(), anchors.weights[:-WIDE]
+    # A sliver of the first weights stays, so that no basin of the map is ever given up.
+    kept = known.sum() * (0.98 * kept + 0.02 * known / known.sum())
+    return dataclasses.replace(
+        present,
+        weights=np.append(kept, anchors.weights[-WIDE:]),
+        means=means,
+        scales=scales,
+        degrees=tail,
+    )
+
+
+def _degrees(distances: Array, share: Array, d: int) -> float:
+    """Degrees of freedom of the greatest likelihood, less half the logarithm of each.
+
+    The penalty is that of a density which falls as ``1 / sqrt``: without reasons, heavy tails.
+    """
+    nu = TAILS[:, None]
+    constant = gammaln(0.5 * (nu + d)) - gammaln(0.5 * nu) - 0.5 * d * np.log(nu)
+    density = constant - 0.5 * (nu + d) * np.log1p(distances / nu)
+    return float(TAILS[(density @ share - 0.5 * np.log(TAILS)).argmax()])
