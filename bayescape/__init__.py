@@ -4,7 +4,8 @@ Nothing but the public names; see the documentation's reference for what each is
 """
 
 from bayescape import kernels
-from bayescape.explore import explore
+from bayescape.explore import continue_minima, explore
+from bayescape.landscape.continuation import Continuation, load_continuation
 from bayescape.landscape.record import Landscape, load_landscape
 from bayescape.landscape.thermodynamics import thermodynamics
 from bayescape.plots import (
@@ -22,6 +23,7 @@ from bayescape.targets import GaussianProcess, Target
 __version__ = "0.1.0"
 
 __all__ = [
+    "Continuation",
     "Decision",
     "GaussianProcess",
     "Landscape",
@@ -29,10 +31,12 @@ __all__ = [
     "SuperpositionJump",
     "Target",
     "compare",
+    "continue_minima",
     "decide",
     "ensemble_weights",
     "explore",
     "kernels",
+    "load_continuation",
     "load_landscape",
     "plot_comparison",
     "plot_disconnectivity",
