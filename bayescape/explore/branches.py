@@ -121,8 +121,10 @@ class Branches:
             # Another's trace may have come to this branch, and seen its fold, meanwhile.
             if (good[i] and not jumped[i]) or direction in self.branches[row].ends:
                 continue
-            start = (self.branches[row].x[k], self.grid[k]) if jumped[i] else (x[i], reached[i])
-            found = trace(self.family, *start, (self.grid[k], self.grid[end]))
+            point, p = (
+                (self.branches[row].x[k], self.grid[k]) if jumped[i] else (x[i], float(reached[i]))
+            )
+            found = trace(self.family, point, p, (self.grid[k], self.grid[end]))
             self._take(row, found, k, direction)
 
     def _jumped(

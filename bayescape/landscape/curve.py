@@ -31,8 +31,10 @@ CLOSE = 1e-3  # correction that is always small enough
 HALVINGS = 3  # of a grid interval, before a curve is followed by its length
 # Steps along a curve, in units of the coordinates and shares of the parameter's range.
 FIRST, LONGEST, SHORTEST = 0.01, 0.2, 1e-8
+AT_END = 1e-9  # share of the range by which a fold at the end of the interval may be beyond it
 NO_FOLD = 1e-4  # a turn within that without a change of index is not two folds either
 STRAIGHT = 0.95  # cosine of the largest angle between tangents one step apart
+BENT = 0.02  # by how much the tangents' mean may differ from the chord
 STEPS = 500
 
 
@@ -73,7 +75,7 @@ def correct(family: Family, x: Array, p: float) -> tuple[Array, Array, Mask]:
 
 def index_of(hessians: Array) -> NDArray[np.int_]:
     """Number of negative eigenvalues, ``(B, d, d) -> (B,)``; -1 where there is no Hessian."""
-    known = np.isfinite(hessians).all(axis=(1, 2))
+    known = np.all(np.isfinite(hessians), axis=(1, 2))
     values = np.linalg.eigvalsh(np.where(known[:, None, None], hessians, 0.0))
     return np.where(known, (values < 0).sum(axis=1), -1)
 
@@ -84,7 +86,7 @@ def advance(
     """Follow many points from one value of the parameter to another, in lockstep.
 
     Those for which one step is too long take two, and so on. A step counts only if Newton's method
-    converges at once to a point near the predicted one, with the same index.
+    converges at once to a point near the predicted one, with the same index and a slope that fits.
 
     Parameters
     ----------
@@ -109,9 +111,14 @@ def advance(
         return x, hessians, reached, np.zeros(0, dtype=bool)
     step = -_solve(hessians, family.gradient_slope(x, p)) * (end - p)
     ahead, there, good = correct(family, x + np.where(np.isfinite(step), step, 0.0), end)
-    corrected = np.linalg.norm(ahead - x - step, axis=1)
-    allowed = np.maximum(TRUSTED * np.linalg.norm(ahead - x, axis=1), CLOSE)
-    good &= np.isfinite(step).all(axis=1) & (corrected < allowed)
+    back = -_solve(there, family.gradient_slope(ahead, end)) * (end - p)
+    moved = ahead - x
+    size = np.linalg.norm(moved, axis=1)
+    with np.errstate(invalid="ignore"):
+        good &= np.linalg.norm(moved - step, axis=1) < np.maximum(TRUSTED * size, CLOSE)
+        # Where the mean of both slopes is not what was made of it, more lies between.
+        wrong = np.linalg.norm(moved - 0.5 * (step + back), axis=1)
+        good &= wrong < np.maximum(BENT * size, 0.1 * CLOSE)
     good &= index_of(there) == index_of(hessians)
     x[good], hessians[good], reached[good] = ahead[good], there[good], end
     rows = np.flatnonzero(~good)
@@ -165,12 +172,13 @@ def trace(family: Family, x: Array, p: float, ends: tuple[float, float]) -> Trac
         The interval's ends; the curve is followed from the first towards the second, and may come
         back to either.
     """
-    low, high = min(ends), max(ends)
+    low, high = sorted(ends)
     heading = np.append(np.zeros(len(x)), np.sign(ends[1] - ends[0]))
     hessian = family.hessian(x[None], p)[0]
     tangent = _tangent(family, x, p, hessian, heading)
-    indices, folds = [int(index_of(hessian[None])[0])], []
-    length = FIRST
+    indices = [int(index_of(hessian[None])[0])]
+    folds: list[Fold] = []
+    length, beyond = FIRST, AT_END * family.range
 
     def ended(stopped: str) -> Trace:
         return Trace(tuple(folds), tuple(indices), x, hessian, p, stopped)
@@ -185,7 +193,11 @@ def trace(family: Family, x: Array, p: float, ends: tuple[float, float]) -> Trac
             length /= 2
             continue
         new_x, new_p, new_hessian, new_tangent = found
-        if new_tangent[-1] * tangent[-1] < 0:
+        turns = new_tangent[-1] * tangent[-1] < 0
+        if not turns and not low <= new_p <= high:
+            length /= 2
+            continue
+        if turns:
             if abs(index_of(new_hessian[None])[0] - indices[-1]) != 1:
                 if length < NO_FOLD:
                     return ended("it turns back without a change of index: a bifurcation, no fold")
@@ -194,8 +206,14 @@ def trace(family: Family, x: Array, p: float, ends: tuple[float, float]) -> Trac
             share = tangent[-1] / (tangent[-1] - new_tangent[-1])
             v = (tangent + share * (new_tangent - tangent))[:-1]
             fold = solve_fold(family, x + share * (new_x - x), p + share * (new_p - p), v)
-            # The fold lies between the two points, a step apart, or it is another one.
-            if fold is None or np.linalg.norm(fold.theta / family.unit - x) > 2 * length:
+            # It lies between, and the curve comes from the side where it has points; or it is
+            # another one.
+            if (
+                fold is None
+                or fold.side * tangent[-1] > 0
+                or not low - beyond <= fold.parameter <= high + beyond
+                or not _between(fold.theta / family.unit, x, new_x)
+            ):
                 length /= 2
                 continue
             folds.append(fold)
@@ -214,32 +232,47 @@ def _step(
 ) -> tuple[Array, float, Array, Array] | None:
     """One step along a curve: point, parameter, Hessian, tangent; ``None`` if it is too long."""
     ahead, q = x + length * tangent[:-1], p + length * float(tangent[-1]) * family.range
-    outside = ends[0] if q < ends[0] else ends[1] if q > ends[1] else None
-    if outside is not None:  # step onto the end of the interval instead
-        share = (outside - p) / (q - p)
-        place = x + share * (ahead - x)
-        corrected, hessians, good = correct(family, place[None], outside)
+    end = ends[1] if tangent[-1] > 0 else ends[0]
+    found = None
+    if (q - end) * tangent[-1] > 0:  # try to step onto the end of the interval instead
+        place = x + (end - p) / (q - p) * (ahead - x)
+        corrected, hessians, good = correct(family, place[None], end)
         moved = np.linalg.norm(corrected[0] - x)
-        if not good[0] or np.linalg.norm(corrected[0] - place) > max(TRUSTED * moved, CLOSE):
-            return None
-        new_x, q, hessian = corrected[0], outside, hessians[0]
-    else:
-        found = _correct_across(family, ahead, q, tangent, ends)
-        if found is None:
-            return None
-        new_x, q, hessian = found
+        if good[0] and np.linalg.norm(corrected[0] - place) < max(TRUSTED * float(moved), CLOSE):
+            found = corrected[0], end, hessians[0]
+    if found is None:  # there may be a fold before the end
+        found = _correct_across(family, ahead, q, tangent)
+    if found is None:
+        return None
+    new_x, q, hessian = found
     new_tangent = _tangent(family, new_x, q, hessian, tangent)
+    chord = np.append(new_x - x, (q - p) / family.range)
+    chord /= max(float(np.linalg.norm(chord)), 1e-300)
     if new_tangent is None or new_tangent @ tangent < STRAIGHT:
+        return None
+    # An arc's chord makes half the angle with either end; where it does not, more lies between.
+    if np.linalg.norm(tangent + new_tangent - 2 * chord) > BENT:
         return None
     return new_x, q, hessian, new_tangent
 
 
+def _between(fold: Array, x: Array, y: Array) -> bool:
+    """Whether a fold is near the line from one point to another: if not, it is another one."""
+    along = y - x
+    share = float((fold - x) @ along) / max(float(along @ along), 1e-300)
+    aside = np.linalg.norm(fold - x - share * along)
+    # It may be at one of the points, but for rounding.
+    return -0.05 <= share <= 1.05 and bool(aside <= np.linalg.norm(along))
+
+
 def _correct_across(
-    family: Family, x: Array, p: float, tangent: Array, ends: tuple[float, float]
+    family: Family, x: Array, p: float, tangent: Array
 ) -> tuple[Array, float, Array] | None:
     """Newton's method in the plane across a curve."""
     last, begun = np.inf, np.append(x, p / family.range)
     for _ in range(ITERATIONS):
+        if not family.low <= p <= family.high:
+            return None
         gradient, hessian = family.gradient(x[None], p)[0], family.hessian(x[None], p)[0]
         slope = family.gradient_slope(x[None], p)[0] * family.range
         away = tangent @ (np.append(x, p / family.range) - begun)
@@ -248,8 +281,6 @@ def _correct_across(
         if not (np.isfinite(size) and (size < SHRINKS * last or size < SETTLED)):
             return None
         x, p, last = x + step[:-1], p + float(step[-1]) * family.range, size
-        if not ends[0] < p < ends[1]:
-            return None
         if size < SETTLED:
             return x, p, hessian
     return None
@@ -271,7 +302,8 @@ def _bordered(hessian: Array, slope: Array, row: Array, right: Array) -> Array:
 
 def _solve(matrices: Array, right: Array) -> Array:
     """Solutions ``(B, d)`` of linear systems, NaN where one is singular or not finite."""
-    known = np.isfinite(matrices).all(axis=(1, 2)) & np.isfinite(right).all(axis=1)
+    finite = np.all(np.isfinite(matrices), axis=(1, 2)) & np.all(np.isfinite(right), axis=1)
+    known = np.asarray(finite)
     safe = np.where(known[:, None, None], matrices, np.eye(matrices.shape[1]))
     try:
         solutions = np.linalg.solve(safe, right[:, :, None])[:, :, 0]

@@ -84,10 +84,9 @@ class Family:
     ) -> Array:
         h = STEP * self.range
         if p - h < self.low:
-            places, weights = (p, p + h, p + 2 * h), (-1.5, 2.0, -0.5)
+            weights = {0: -1.5, 1: 2.0, 2: -0.5}
         elif p + h > self.high:
-            places, weights = (p - 2 * h, p - h, p), (0.5, -2.0, 1.5)
+            weights = {-2: 0.5, -1: -2.0, 0: 1.5}
         else:
-            places, weights = (p - h, p + h), (-0.5, 0.5)
-        parts = [w * function(x, q) for q, w in zip(places, weights, strict=True)]
-        return np.sum(parts, axis=0) / h
+            weights = {-1: -0.5, 1: 0.5}
+        return np.sum([w * function(x, p + k * h) for k, w in weights.items()], axis=0) / h
