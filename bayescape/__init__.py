@@ -10,6 +10,7 @@ from bayescape.landscape.record import Landscape, load_landscape
 from bayescape.landscape.thermodynamics import thermodynamics
 from bayescape.plots import (
     plot_comparison,
+    plot_continuation,
     plot_disconnectivity,
     plot_heat_capacity,
     plot_marginals,
@@ -39,6 +40,7 @@ __all__ = [
     "load_continuation",
     "load_landscape",
     "plot_comparison",
+    "plot_continuation",
     "plot_disconnectivity",
     "plot_heat_capacity",
     "plot_marginals",
