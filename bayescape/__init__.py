@@ -17,7 +17,13 @@ from bayescape.plots import (
     plot_pair,
     plot_predictions,
 )
-from bayescape.predict import compare, ensemble_weights, predict
+from bayescape.predict import (
+    compare,
+    ensemble_gain,
+    ensemble_temperature,
+    ensemble_weights,
+    predict,
+)
 from bayescape.sample import Decision, Superposition, SuperpositionJump, decide, sample
 from bayescape.targets import GaussianProcess, Target
 
@@ -34,6 +40,8 @@ __all__ = [
     "compare",
     "continue_minima",
     "decide",
+    "ensemble_gain",
+    "ensemble_temperature",
     "ensemble_weights",
     "explore",
     "kernels",
