@@ -329,3 +329,52 @@ def test_a_fold_s_parameter_is_that_of_another_method():
     zero = np.polynomial.Polynomial.fit(steps, means, 2).roots()
     assert np.abs(zero).min() < 1e-6
     assert (np.array(squares[1]) * np.array(squares[-1]) != 0).all()
+
+
+class Tempered:
+    """A posterior with its likelihood to a power: 0 is the prior, 1 the posterior."""
+
+    def __init__(self, target, power):
+        self.target, self.power, self.names = target, power, target.names
+
+    def energy(self, theta):
+        return self.target.energy(theta) + (self.power - 1) * self.target.likelihood.energy(theta)
+
+    def energy_and_gradient(self, theta):
+        whole = self.target.energy_and_gradient(theta)
+        likelihood = self.target.likelihood.energy_and_gradient(theta)
+        return tuple(a + (self.power - 1) * b for a, b in zip(whole, likelihood, strict=True))
+
+    def hessian(self, theta):
+        likelihood = self.target.likelihood.hessian(theta)
+        return self.target.hessian(theta) + (self.power - 1) * likelihood
+
+    def starts(self, count, rng):
+        return self.target.starts(count, rng)
+
+    def constrain(self, theta):
+        return self.target.constrain(theta)
+
+
+def test_minima_are_born_in_folds_as_the_likelihood_gains_weight():
+    """The prior has one minimum; each further one of the posterior comes of a fold on the way."""
+    posterior = gaussian_processes(60, 3)(2.5)
+    grid = np.geomspace(0.02, 1, 30)
+    told = []
+    found = continue_minima(
+        functools.partial(Tempered, posterior),
+        grid,
+        parameter="power",
+        explorations=3,
+        progress=lambda **quantities: told.append(quantities),
+    )
+    minima = found.count().values
+    assert minima[0] == 1
+    assert minima[-1] == explore(posterior, seed=5, progress=False).minima.sizes["minimum"] > 2
+    births = found.folds["side"].values[found.folds["indices"].values.max(axis=1) == 1]
+    assert births.sum() == minima[-1] - minima[0]
+    assert found.parameter == "power"
+    for k in (8, 16, 24):
+        fresh = explore(Tempered(posterior, grid[k]), seed=6, progress=False)
+        assert fresh.minima.sizes["minimum"] == minima[k]
+    assert set(told[-1]) == {"parameter", "branches", "folds"}
