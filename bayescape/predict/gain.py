@@ -40,7 +40,7 @@ def ensemble_gain(landscape: Landscape, *, temperature: float | str = 1.0) -> pd
         A map with a target that has ``leave_one_out(theta)``, as `GaussianProcess` does, and at
         least one minimum.
     temperature
-        As in `ensemble_weights`.
+        As in `ensemble_weights`; one that is chosen by cross-validation is chosen by all rows.
 
     Returns
     -------

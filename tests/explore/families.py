@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from bayescape.targets.surfaces import GaussianMixture
+
 
 class Ridge:
     """``P(u) + nu u + k w^2 / 2`` in coordinates turned and stretched from ``(u, w)``.
@@ -47,3 +49,13 @@ class Ridge:
         points = np.linalg.solve(self.A, np.stack([u, np.zeros_like(u)])).T
         order = np.argsort(-self.P.deriv()(u))
         return -self.P.deriv()(u)[order], points[order]
+
+
+def spreading_mixture(seed):
+    """The random mixture of six Gaussians whose centres move apart, as a function of how far."""
+    rng = np.random.default_rng(seed)
+    d = int(rng.integers(2, 6))
+    centres, weights = rng.normal(0, 1, (6, d)), rng.dirichlet(np.full(6, 3.0))
+    roots = rng.normal(0, 1, (6, d, d))
+    covariances = 0.3 * np.einsum("kij,klj->kil", roots, roots) / d + 0.3 * np.eye(d)
+    return lambda spread: GaussianMixture(weights, spread * centres, covariances)

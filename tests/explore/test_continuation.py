@@ -11,7 +11,7 @@ from torch.distributions import LogNormal
 
 from bayescape import Continuation, GaussianProcess, continue_minima, explore, load_continuation
 from bayescape.explore.quench import QuenchStatus, quench
-from tests.explore.families import Ridge
+from tests.explore.families import Ridge, spreading_mixture
 from tests.reference.gp_posteriors import schwefel
 
 QUARTIC = (0, 0, -0.5, 0, 0.25)  # x^4 / 4 - x^2 / 2: folds at nu = +-2 / (3 sqrt 3)
@@ -378,3 +378,23 @@ def test_minima_are_born_in_folds_as_the_likelihood_gains_weight():
         fresh = explore(Tempered(posterior, grid[k]), seed=6, progress=False)
         assert fresh.minima.sizes["minimum"] == minima[k]
     assert set(told[-1]) == {"parameter", "branches", "folds"}
+
+
+@pytest.mark.parametrize("seed", [0, 4, 13, 21])
+def test_minima_of_mixtures_that_move_apart_are_counted_by_their_folds(seed):
+    """From one or few minima to six: what appears between neighbouring values came of a fold."""
+    family, grid = spreading_mixture(seed), np.linspace(0.5, 4, 15)
+    found = continue_minima(family, grid, parameter="spread", progress=False)
+    folds, minima = found.folds, found.count().values
+    assert found.warnings == ()
+    assert minima[-1] == 6
+    assert (folds["gradient_norm"] < 1e-8).all()
+    assert (np.abs(folds["smallest_eigenvalue"]) < 1e-6).all()
+    of_minima = folds["indices"].values.min(axis=1) == 0
+    values, sides = folds["value"].values[of_minima], folds["side"].values[of_minima]
+    for k in range(len(grid) - 1):
+        between = (values > grid[k]) & (values < grid[k + 1])
+        assert minima[k + 1] - minima[k] == sides[between].sum()
+    for k in (3, 8, 12):  # where nothing was explored
+        fresh = explore(family(grid[k]), seed=77, progress=False)
+        assert fresh.minima.sizes["minimum"] == minima[k]
