@@ -1,6 +1,7 @@
 """Pictures of the map, the posterior and the predictions (matplotlib)."""
 
 from bayescape.plots.comparison import plot_comparison
+from bayescape.plots.continuation import plot_continuation
 from bayescape.plots.disconnectivity import plot_disconnectivity
 from bayescape.plots.heat_capacity import plot_heat_capacity
 from bayescape.plots.marginals import plot_marginals
@@ -9,6 +10,7 @@ from bayescape.plots.predictions import plot_predictions
 
 __all__ = [
     "plot_comparison",
+    "plot_continuation",
     "plot_disconnectivity",
     "plot_heat_capacity",
     "plot_marginals",

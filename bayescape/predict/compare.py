@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -10,14 +10,16 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from bayescape.landscape.record import Landscape
-from bayescape.predict.ensembles import ENSEMBLES, ensemble_weights
+from bayescape.predict.ensembles import ENSEMBLES, FITTED, ensemble_weights
+from bayescape.predict.improvements import improvements, losses, scores
+from bayescape.predict.left_out import leaves_out
 from bayescape.predict.predictions import (
     MAXIMUM_DRAWS,
     Predictions,
     predictions_at,
     thinned_draws,
 )
-from bayescape.predict.scores import covered, crps, negative_log_density, squared_error
+from bayescape.predict.scores import covered
 from bayescape.predict.validate import (
     Predicts,
     validate_inputs,
@@ -60,7 +62,9 @@ def compare(
     Returns
     -------
     pandas.DataFrame
-        One row per ``predictor``, the single best minimum first. Columns:
+        One row per ``predictor``, the single best minimum first, and all kinds of ensemble (see
+        `ensemble_weights`) at temperature 1; the stacked ones where the target can leave rows out.
+        Columns:
 
         ``members``
             Minima or draws that predict together.
@@ -102,13 +106,13 @@ def compare(
             raise ValueError(f"`posterior` has the label {label!r}, which is already taken")
         predictors[label] = predictions_at(target, thinned_draws(draws, maximum_draws), inputs)
 
-    losses = {label: _losses(p, answers) for label, p in predictors.items()}
-    baseline = losses[ENSEMBLES["best"]]
+    lost = {label: losses(p, answers) for label, p in predictors.items()}
+    baseline = lost[ENSEMBLES["best"]]
     rows = {
         label: {"members": len(p.weights)}
-        | _scores(losses[label])
+        | scores(lost[label])
         | _coverage(p, answers)
-        | _improvements(losses[label], baseline)
+        | improvements(lost[label], baseline)
         for label, p in predictors.items()
     }
     frame = pd.DataFrame.from_dict(rows, orient="index").astype({"members": int})
@@ -140,7 +144,11 @@ def _labelled(
 def _minima_predictors(
     landscape: Landscape, target: Predicts, inputs: Array
 ) -> dict[str, Predictions]:
-    weights = {label: ensemble_weights(landscape, kind) for kind, label in ENSEMBLES.items()}
+    weights = {
+        label: ensemble_weights(landscape, kind)
+        for kind, label in ENSEMBLES.items()
+        if kind not in FITTED or leaves_out(target)
+    }
     each = predictions_at(target, landscape.minima["theta"].values, inputs)
     return {
         label: Predictions(each.means[w > 0], each.variances[w > 0], w[w > 0])
@@ -148,56 +156,8 @@ def _minima_predictors(
     }
 
 
-def _losses(predictions: Predictions, y: Array) -> dict[str, Array]:
-    return {
-        "rmse": squared_error(predictions, y),
-        "nlpd": negative_log_density(predictions, y),
-        "crps": crps(predictions, y),
-    }
-
-
-def _scores(losses: dict[str, Array]) -> dict[str, float]:
-    means = {name: float(loss.mean()) for name, loss in losses.items()}
-    return means | {"rmse": float(np.sqrt(means["rmse"]))}
-
-
 def _coverage(predictions: Predictions, y: Array) -> dict[str, float]:
     return {
         f"coverage_{percent}": float(covered(predictions, y, percent / 100).mean())
         for percent in _COVERAGE
     }
-
-
-def _improvements(losses: dict[str, Array], baseline: dict[str, Array]) -> dict[str, float]:
-    result = {}
-    for name, column, gain in (
-        ("rmse", "improvement_rmse_percent", lambda a, b: _percent(_root(a), _root(b))),
-        ("nlpd", "improvement_nlpd", lambda a, b: b - a),
-        ("crps", "improvement_crps_percent", _percent),
-    ):
-        value, error = _gain_with_error(gain, losses[name], baseline[name])
-        result[column], result[f"{column}_se"] = value, error
-    return result
-
-
-def _percent(score: Array, baseline: Array) -> Array:
-    """Reduction in per cent of the baseline; NaN where the baseline is perfect."""
-    safe = np.where(baseline > 0, baseline, np.nan)
-    return 100 * (1 - score / safe)
-
-
-def _root(mean_square: Array) -> Array:
-    """Root of a mean square that rounding may have put below zero."""
-    return np.sqrt(np.maximum(mean_square, 0.0))
-
-
-def _gain_with_error(
-    gain: Callable[[Array, Array], Array], loss: Array, baseline: Array
-) -> tuple[float, float]:
-    """Return ``gain`` of two mean losses and its jackknife standard error over test points."""
-    m = len(loss)
-    value = float(gain(loss.mean(), baseline.mean()))
-    if m < 2:
-        return value, np.nan
-    left_out = gain((loss.sum() - loss) / (m - 1), (baseline.sum() - baseline) / (m - 1))
-    return value, float(np.sqrt((m - 1) * np.var(left_out)))

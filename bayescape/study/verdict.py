@@ -220,7 +220,8 @@ def _ensemble(study: Study) -> Answer:
     count = study.compared.landscape.minima.sizes["minimum"]
     best, ensemble = ENSEMBLES["best"], ENSEMBLES["occupation"]
     # The ensemble and the posterior that the study recommends; the table has all of them.
-    labels = [ensemble, *frame.index[len(ENSEMBLES) : len(ENSEMBLES) + 1]]
+    others = [label for label in frame.index if label not in ENSEMBLES.values()]
+    labels = [ensemble, *others[:1]]
     refit = ""
     if study.refitted:
         refit = (

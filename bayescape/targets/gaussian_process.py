@@ -259,6 +259,16 @@ class GaussianProcess:
         scale = self.data.y_scale
         return self.data.y_centre + scale * means, scale**2 * variances
 
+    def leave_one_out(self, theta: Array) -> tuple[Array, Array]:
+        """Predict every observation from all others, for points ``(B, d)``, in closed form.
+
+        Mean and variance, each ``(B, n)``, in the units that ``y`` was given in; the
+        hyperparameters stay as they are (Rasmussen & Williams, equation 5.12).
+        """
+        means, variances = self.likelihood.leave_one_out(np.asarray(theta, dtype=float))
+        scale = self.data.y_scale
+        return self.data.y_centre + scale * means, scale**2 * variances
+
     def gpytorch_model(self, theta: Array) -> gpytorch.models.ExactGP:
         """Hand the model at one point ``(d,)`` out as an ordinary GPyTorch model.
 

@@ -20,7 +20,7 @@ from bayescape.kernels.lapack import routines
 from bayescape.kernels.threads import run_in_chunks, single_threaded, threads
 from bayescape.targets.covariance import Problem, pack
 from bayescape.targets.first_order import energies_at, gradients_at
-from bayescape.targets.prediction import predictions_at
+from bayescape.targets.prediction import left_out_at, predictions_at
 from bayescape.targets.second_order import hessians_at
 
 __all__ = ["LARGE", "MarginalLikelihood"]
@@ -108,6 +108,15 @@ class MarginalLikelihood:
         means, variances = np.empty((2, len(theta), len(X_new)))
         inputs = np.ascontiguousarray(X_new.T)
         self._run(predictions_at, theta, 1, means, variances, X_new=inputs)
+        return means, variances
+
+    def leave_one_out(self, theta: Array) -> tuple[Array, Array]:
+        """Mean and variance of every observation given the others: ``(B, n)`` each.
+
+        Rasmussen & Williams, equation 5.12. NaN where the covariance is not positive definite.
+        """
+        means, variances = np.empty((2, len(theta), len(self.problem.y)))
+        self._run(left_out_at, theta, 1, means, variances)
         return means, variances
 
     def _run(

@@ -1,7 +1,7 @@
-"""Mean and variance of a Gaussian process at new inputs, in compiled code.
+"""Mean and variance of a Gaussian process at new inputs, or at each row without it, compiled.
 
 Rasmussen & Williams, *Gaussian Processes for Machine Learning*, MIT Press (2006), equations 2.25
-and 2.26.
+and 2.26, and 5.12 for what is left out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayescape.kernels.correlation import correlate
-from bayescape.kernels.lapack import factorise, solve
+from bayescape.kernels.lapack import factorise, invert, solve
 from bayescape.targets.covariance import (
     Packed,
     covariance,
@@ -23,7 +23,7 @@ from bayescape.targets.covariance import (
     unpack,
 )
 
-__all__ = ["predictions_at"]
+__all__ = ["left_out_at", "predictions_at"]
 
 Array = NDArray[np.float64]
 
@@ -74,4 +74,40 @@ def predictions_at(
                 means[b, begin + i] = row @ alpha + (theta[b, -1] if problem.mean else 0.0)
                 solve(problem.address, K, row, False)
                 variances[b, begin + i] = max(scale - float(row @ row), 0.0)
+    return failures
+
+
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def left_out_at(
+    packed: Packed,
+    theta: Array,
+    constants: Array,
+    K: Array,
+    fields: Array,
+    means: Array,
+    variances: Array,
+) -> int:
+    """Means and variances ``(B, n)`` of every row given the others; NaN without a covariance.
+
+    With ``alpha = K^-1 (y - mean)``, the mean is ``y_i - alpha_i / (K^-1)_ii`` and the variance,
+    of an observation, ``1 / (K^-1)_ii``.
+    """
+    problem = unpack(packed)
+    failures = 0
+    z = np.empty(problem.X.shape)
+    for b in range(len(theta)):
+        means[b], variances[b] = np.nan, np.nan
+        covariance(problem, theta[b], constants[b], z, K, fields, len(fields))
+        if not factorise(problem.address, K):
+            failures += 1
+            continue
+        alpha = residual_of(problem, theta[b])
+        solve(problem.address, K, alpha, False)
+        solve(problem.address, K, alpha, True)
+        invert(problem.address, K)
+        for i in range(len(alpha)):
+            variances[b, i] = 1 / K[i, i]
+            means[b, i] = problem.y[i] - alpha[i] / K[i, i]
+        if not (np.isfinite(means[b]).all() and np.isfinite(variances[b]).all()):
+            means[b], variances[b] = np.nan, np.nan
     return failures

@@ -116,6 +116,22 @@ class TorchLikelihood:
         means, variances = self._run(work, theta, matrices=matrices, shapes=[(m,), (m,)])
         return means, variances
 
+    def leave_one_out(self, theta: Array) -> tuple[Array, Array]:
+        """Mean and variance of every observation given the others: ``(B, n)`` each."""
+        n = len(self.y)
+
+        def work(theta: Tensor) -> tuple[Tensor, ...]:
+            b = self._begin(theta, rows=1)
+            alpha = torch.cholesky_solve(b.residual, b.factor)[..., 0]
+            variances = 1 / torch.cholesky_inverse(b.factor).diagonal(dim1=-2, dim2=-1)
+            return tuple(
+                torch.where(b.failed[:, None], math.nan, found)
+                for found in (self.y - alpha * variances, variances)
+            )
+
+        means, variances = self._run(work, theta, matrices=7, shapes=[(n,), (n,)])
+        return means, variances
+
     def _run(
         self, work: object, theta: Array, matrices: int, shapes: list[tuple[int, ...]]
     ) -> list[Array]:

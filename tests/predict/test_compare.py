@@ -11,6 +11,7 @@ ENSEMBLE_ROWS = [
     "uniform ensemble",
     "energy-weighted ensemble",
     "occupation-weighted ensemble",
+    "volume-weighted ensemble",
 ]
 
 
@@ -25,7 +26,7 @@ def test_rows_and_members(landscape, posterior, data):
     frame = compare(landscape, posterior, *data)
     assert list(frame.index) == [*ENSEMBLE_ROWS, "hmc posterior"]
     assert frame.index.name == "predictor"
-    assert list(frame["members"]) == [1, 3, 3, 3, 80]
+    assert list(frame["members"]) == [1, 3, 3, 3, 3, 80]
     assert frame.attrs == {"output": "height", "test_points": 60}
     assert list(compare(landscape, None, *data).index) == ENSEMBLE_ROWS
 

@@ -95,9 +95,9 @@ class Posterior:
         return path.y[:, -1]
 
 
-def schwefel(rows=100, inputs=3):
+def schwefel(rows=100, inputs=3, seed=1):
     """Points of Schwefel's function; the reference problem unless told otherwise."""
-    x = np.random.default_rng(1).uniform(-500, 500, (rows, inputs))
+    x = np.random.default_rng(seed).uniform(-500, 500, (rows, inputs))
     y = 418.9829 * inputs - (x * np.sin(np.sqrt(np.abs(x)))).sum(axis=1)
     return Posterior(x / 500, (y - y.mean()) / y.std())
 

@@ -53,6 +53,7 @@ def test_same_numbers_as_compiled(device, kernel, nu, ard, mean):
         (ours.energy_and_gradient(theta), theirs.energy_and_gradient(theta)),
         ((ours.hessian(theta),), (theirs.hessian(theta),)),
         (ours.predict(theta, new), theirs.predict(theta, new)),
+        (ours.leave_one_out(theta), theirs.leave_one_out(theta)),
     ):
         for a, b in zip(known, got, strict=True):
             np.testing.assert_allclose(b, a, rtol=1e-9, atol=1e-9 * np.nanmax(np.abs(a[2:])))

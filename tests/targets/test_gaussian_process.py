@@ -15,6 +15,7 @@ from torch.distributions import Gamma, LogNormal, Normal
 
 from bayescape.targets import GaussianProcess
 from bayescape.targets.priors import CoordinatePrior, default_priors
+from bayescape.targets.torch_likelihood import TorchLikelihood
 
 from .catalogue import KERNELS, data, gaussian_process, number
 
@@ -226,6 +227,40 @@ def test_a_singular_covariance_is_outside_the_domain():
     assert np.isnan(gradient[0]).all()
     assert np.isfinite(gradient[1]).all()
     assert np.isnan(target.predict(theta, [[1.0]])[0][0]).all()
+    assert np.isnan(target.leave_one_out(theta)[0][0]).all()
+    assert np.isfinite(target.leave_one_out(theta)[0][1]).all()
+
+
+@pytest.mark.parametrize("mean", ["zero", "constant"])
+@pytest.mark.parametrize("nu", [2.5, 1.7, "free"])
+@pytest.mark.parametrize("by", ["compiled", "torch"])
+def test_rows_left_out_are_predicted_as_without_them(by, nu, mean):
+    X, y = data()
+    form = {"nu": nu, "mean": mean, "standardise": False}
+    target = GaussianProcess(X, y, **form)
+    if by == "torch":
+        target.likelihood = TorchLikelihood(
+            target.likelihood.correlation, X, y, ard=True, mean=mean == "constant",
+            jitter=1e-6, device="cpu",
+        )  # fmt: skip
+    theta = target.starts(3, np.random.default_rng(0))
+    means, variances = target.leave_one_out(theta)
+    assert means.shape == variances.shape == (3, len(y))
+    for i in range(len(y)):
+        rest = np.arange(len(y)) != i
+        without = GaussianProcess(X[rest], y[rest], **form)
+        mean_i, variance_i = without.predict(theta, X[i : i + 1])
+        np.testing.assert_allclose(means[:, i], mean_i[:, 0], rtol=1e-7, atol=1e-9)
+        np.testing.assert_allclose(variances[:, i], variance_i[:, 0], rtol=1e-7)
+
+
+def test_rows_left_out_are_in_the_units_of_the_data():
+    X, y = data()
+    theta = GaussianProcess(X, y).starts(3, np.random.default_rng(0))
+    means, variances = GaussianProcess(X, y).leave_one_out(theta)
+    moved, wider = GaussianProcess(3 * X - 7, 10 * y + 4).leave_one_out(theta)
+    np.testing.assert_allclose(moved, 10 * means + 4, rtol=1e-8)
+    np.testing.assert_allclose(wider, 100 * variances, rtol=1e-8)
 
 
 def test_a_constant_column_is_kept():
