@@ -41,6 +41,18 @@ class Scales:
         unit = (high - low) / 1.35
         return cls(np.where(unit > 0, unit, 1.0), starts.min(axis=0), starts.max(axis=0))
 
+    def around(self, points: Array) -> Scales:
+        """The same with a box that holds these points too, ``(M, d)``, and a unit about each.
+
+        Minima may lie where hardly any start does, and what joins them lies there with them.
+        """
+        if not len(points):
+            return self
+        low = np.minimum(self.low, points.min(axis=0) - self.unit)
+        return dataclasses.replace(
+            self, low=low, high=np.maximum(self.high, points.max(axis=0) + self.unit)
+        )
+
     @property
     def reach(self) -> float:
         """How much farther than in a few coordinates a step may lead: distances grow with d."""

@@ -185,6 +185,7 @@ def run(target: Target, task: Task, scales: Scales, limits: Limits) -> Result:
         After which the task ends with what it has.
     """
     guarded = Guarded(target, allowance=limits.allowance, deadline=limits.deadline)
+    scales = scales.around(task.minima.points)
     gathered = _Gathered(guarded, scales, task.minima)
     try:
         if isinstance(task, Quenches):

@@ -55,6 +55,20 @@ def test_one_basin_is_quick():
     assert not landscape.warnings
 
 
+class Displaced(SixHumpCamel):
+    """Starts from a strip to the left, which holds none of the minima and passes."""
+
+    box = np.array([[-3.0, -2.0], [-2.0, 2.0]])
+
+
+def test_passes_are_found_where_no_start_lies():
+    landscape = explore(Displaced(), seed=0, progress=False)
+    check_map(landscape)
+    assert landscape.minima.sizes["minimum"] >= 4
+    assert nx.is_connected(nx.Graph(landscape.graph))
+    assert any("hardly see" in warning for warning in landscape.warnings)
+
+
 class OneSided(GaussianMixture):
     """Two modes side by side, and starts that all lie in the basin of the first."""
 

@@ -70,7 +70,7 @@ def test_weights_count():
         theta,
         weights,
         landscape,
-        harmonic_superposition(landscape),
+        superposition,
         np.random.default_rng(0),
     )
     exact = assign_basins(target, theta, landscape)
@@ -104,7 +104,7 @@ def test_what_quenches_to_no_known_minimum_is_told():
         theta,
         weights,
         landscape,
-        harmonic_superposition(landscape),
+        superposition,
         np.random.default_rng(0),
     )
     assert found.unknown == pytest.approx(0.4, abs=0.05)
