@@ -17,7 +17,7 @@ from bayescape.plots import (
 )
 from bayescape.predict import compare, ensemble_weights, predict
 from bayescape.sample import Decision, Superposition, SuperpositionJump, decide, sample
-from bayescape.targets import GaussianProcess, Target
+from bayescape.targets import GaussianProcess, Target, from_numpy, from_torch
 
 __version__ = "0.1.0"
 
@@ -32,6 +32,8 @@ __all__ = [
     "decide",
     "ensemble_weights",
     "explore",
+    "from_numpy",
+    "from_torch",
     "kernels",
     "load_landscape",
     "plot_comparison",

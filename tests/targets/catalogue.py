@@ -19,6 +19,8 @@ from torch.distributions import (
 from bayescape.targets import GaussianProcess
 from bayescape.targets.surfaces import GaussianMixture, MuellerBrown, Schwefel, SixHumpCamel
 
+from .densities import DENSITIES
+
 
 def data(n=18, p=2, seed=0):
     """A smooth function of ``p`` inputs with some noise."""
@@ -116,7 +118,7 @@ SURFACES = {
         [[[1.0, 0.4], [0.4, 0.5]], [[0.3, 0.0], [0.0, 2.0]]],
         log_evidence=2.5,
     ),
-}
+} | DENSITIES
 
 
 def target_named(name):
