@@ -17,7 +17,7 @@ from bayescape.plots import (
 )
 from bayescape.predict import compare, ensemble_weights, predict
 from bayescape.sample import Decision, Superposition, SuperpositionJump, decide, sample
-from bayescape.targets import GaussianProcess, Target, from_numpy, from_torch
+from bayescape.targets import GaussianProcess, Target, from_numpy, from_pymc, from_torch
 
 __version__ = "0.1.0"
 
@@ -33,6 +33,7 @@ __all__ = [
     "ensemble_weights",
     "explore",
     "from_numpy",
+    "from_pymc",
     "from_torch",
     "kernels",
     "load_landscape",

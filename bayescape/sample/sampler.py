@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pymc as pm
 import xarray as xr
 from numpy.typing import NDArray
 
 from bayescape.evaluations import Counted, Evaluations
+from bayescape.explore import explore
 from bayescape.explore.basins import assign_basins
 from bayescape.landscape.record import Landscape
 from bayescape.progress import reporter
@@ -29,6 +31,8 @@ from bayescape.sample.decision import (
 from bayescape.sample.importance import Weighted, resample, weigh
 from bayescape.sample.result import posterior_tree, versions
 from bayescape.sample.superposition import harmonic_superposition, target_of
+from bayescape.targets.pymc_density import from_pymc
+from bayescape.targets.target import Target
 
 __all__ = ["sample"]
 
@@ -38,7 +42,7 @@ POOL_LIMIT = 200  # points drawn per draw asked for, at most: past it another me
 
 
 def sample(
-    landscape: Landscape,
+    landscape: Landscape | Target | pm.Model,
     draws: int = 1000,
     method: str = "auto",
     *,
@@ -52,7 +56,9 @@ def sample(
     Parameters
     ----------
     landscape
-        A map with its target, by `bayescape.explore`.
+        A map with its target, by `bayescape.explore`. Or a target, or a PyMC model, which is
+        explored first, with the same seed: ``sample(model)`` is what to call where one would call
+        ``pm.sample(model=model)`` and fears that there are several modes.
     draws
         Draws in all, over the chains together, rounded up to a multiple of ``chains``.
     method
@@ -83,14 +89,15 @@ def sample(
     Raises
     ------
     ValueError
-        If the method is unknown, the numbers are not positive, or the map has no target or no
-        minimum.
+        If the method is unknown, the numbers are not positive, the map has no target or no
+        minimum, or the model is none that `bayescape.from_pymc` takes.
     """
     started = time.perf_counter()
     if method not in (*METHODS, "auto"):
         raise ValueError(f"`method` must be one of {(*METHODS, 'auto')}, got {method!r}")
     if draws < 1 or chains < 1:
         raise ValueError(f"`draws` and `chains` must be at least 1, got {draws} and {chains}")
+    landscape = _mapped(landscape, seed, progress)
     counted = Counted(target_of(landscape))
     per_chain = -(-draws // chains)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
@@ -148,6 +155,20 @@ def sample(
             "warnings": found,
         },
     )
+
+
+def _mapped(
+    given: Landscape | Target | pm.Model, seed: int, progress: bool | Callable[..., None]
+) -> Landscape:
+    """The map of whatever was given."""
+    if isinstance(given, Landscape):
+        return given
+    target = from_pymc(given) if isinstance(given, pm.Model) else given
+    if not isinstance(target, Target):
+        raise ValueError(
+            f"`landscape` must be a Landscape, a Target or a pymc.Model, got {type(given).__name__}"
+        )
+    return explore(target, seed=seed, progress=progress)
 
 
 def _superposition_draws(

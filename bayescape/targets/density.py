@@ -73,7 +73,7 @@ class DensityTarget:
         constrain: Constrain | None = None,
         bounds: ArrayLike | None = None,
         dims: Mapping[str, Sequence[str]] | None = None,
-        coords: Mapping[str, Sequence[Any]] | None = None,
+        coords: Mapping[str, Sequence[Any] | NDArray[Any]] | None = None,
         observed: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
         self.density = density
@@ -116,7 +116,8 @@ class DensityTarget:
         theta = np.asarray(theta, dtype=float)
         if self._constrain is None:
             return {name: theta[:, i].copy() for i, name in enumerate(self.names)}
-        natural = {name: np.asarray(a) for name, a in self._constrain(theta).items()}
+        with np.errstate(all="ignore"):
+            natural = {name: np.asarray(a) for name, a in self._constrain(theta).items()}
         for name, array in natural.items():
             if array.shape[:1] != (len(theta),):
                 raise ValueError(

@@ -108,7 +108,7 @@ def lengths_of_variation(values: Callable[[Array], Array], theta: Array, spread:
     Parameters
     ----------
     values
-        The function, ``(N, d) -> (N,)``; 28 values are asked for by coordinate and point.
+        The function, ``(N, d) -> (N, ...)``; 28 values are asked for by coordinate and point.
     theta
         Points to look from, shape ``(B, d)``.
     spread
@@ -116,11 +116,12 @@ def lengths_of_variation(values: Callable[[Array], Array], theta: Array, spread:
     """
     shares = np.concatenate([[1.0], TRIED])
     slopes = np.stack([gradient_by_values(values, theta, FIRST_STEP * s * spread) for s in shares])
-    size = np.maximum(np.abs(values(theta))[:, None], 1.0)
-    rounding = EPSILON * size / (FIRST_STEP * spread) / shares[1:, None, None]
+    size = np.maximum(np.abs(values(theta))[..., None], 1.0)
+    rounding = EPSILON * size / (FIRST_STEP * spread)
     with np.errstate(invalid="ignore"):
         change = np.abs(np.diff(slopes, axis=0)) / rounding
-    worst = np.where(np.isfinite(change), change, np.inf).max(axis=1)  # by share, coordinate
+    change = np.where(np.isfinite(change), change, np.inf).reshape(len(TRIED), -1, len(spread))
+    worst = change.max(axis=1, initial=0.0) * TRIED[:, None]  # by share and coordinate
     good = worst < 20
     first = np.where(good.any(axis=0), good.argmax(axis=0), worst.argmin(axis=0))
     return np.asarray(shares[first] * spread)

@@ -163,6 +163,22 @@ class GaussianProcess:
         """Outputs as given, ``(n,)``."""
         return self.data.y_raw
 
+    @property
+    def coords(self) -> dict[str, Array]:
+        """A lengthscale is named after its input in what `bayescape.sample` returns."""
+        names = np.asarray(self.input_names, dtype=object)
+        return {"lengthscale_dim_0": names} if self.input_names is not None else {}
+
+    @property
+    def dims(self) -> dict[str, tuple[str, ...]]:
+        """Dims of the observed data."""
+        return {"y": ("observation",)}
+
+    @property
+    def observed(self) -> dict[str, Array]:
+        """The outputs as given."""
+        return {"y": self.y_raw}
+
     def energy(self, theta: Array) -> Array:
         """Negative log of marginal likelihood times prior, ``(B, d) -> (B,)``, nats."""
         theta = np.asarray(theta, dtype=float)
