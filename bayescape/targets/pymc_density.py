@@ -58,7 +58,7 @@ def from_pymc(
     starts
         As `bayescape.from_numpy` takes them. By default every other one is a draw from the prior,
         the rest are the model's initial point moved by up to 1 in each coordinate, as ``pm.sample``
-        does.
+        does, nearer where the density is not finite; each costs a value, which is not counted.
     hessian
         ``"differences"``: fourth-order differences of the exact gradient, ``4 d`` gradients, right
         to some 11 digits; or ``"pytensor"``: PyTensor's own derivative of the gradient. The latter
@@ -117,7 +117,7 @@ def from_pymc(
     target = DensityTarget(
         density,
         _labels(model),
-        starts=PyMCStarts(model) if starts is None else starts,
+        starts=PyMCStarts(density) if starts is None else starts,
         constrain=density.natural,
         dims=dims,
         coords={name: np.asarray(labels) for name, labels in coords.items()},
@@ -264,34 +264,39 @@ class PyMCDensity:
 
 
 class PyMCStarts:
-    """Draws from a model's prior, and its initial point moved, by turns."""
+    """Draws from a model's prior, and its initial point moved, by turns, where the density is."""
 
-    def __init__(self, model: pm.Model) -> None:
-        self.model = model
+    def __init__(self, density: PyMCDensity) -> None:
+        self.density = density
         self._prior: Callable[..., dict[str, Any]] | None = None
 
     def __call__(self, count: int, rng: np.random.Generator) -> Array:
         """Starts, ``(count, d)``."""
+        model = self.density.model
         seeds = rng.integers(2**30, size=count)
-        point = _raveled(self.model.initial_point(random_seed=0))
-        found = point + rng.uniform(-1, 1, (count, len(point)))
+        moves = rng.uniform(-1, 1, (count, self.density.d))
+        point = _raveled(self.density.point)
+        found = point + moves
         if self._prior is None:
-            every = dict.fromkeys(self.model.free_RVs, "prior")
-            self._prior = make_initial_point_fn(model=self.model, overrides=every)
+            every = dict.fromkeys(model.free_RVs, "prior")
+            self._prior = make_initial_point_fn(model=model, overrides=every)
         for i in range(0, count, 2):
             try:
-                drawn = _raveled(self._prior(int(seeds[i])))
+                found[i] = _raveled(self._prior(int(seeds[i])))
             except NO_DRAW:  # not every distribution has random draws
                 continue
-            if np.isfinite(drawn).all():
-                found[i] = drawn
+        # A prior reaches where a density underflows: such a start is one nearer the initial point.
+        for shrunk in 0.5 ** np.arange(10):
+            inside = np.asarray(np.isfinite(found).all(axis=1))
+            with np.errstate(all="ignore"):
+                inside[inside] = np.isfinite(self.density.value(found[inside]))
+            if inside.all():
+                break
+            found[~inside] = (point + shrunk * moves)[~inside]
         return found
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"model": cloudpickle.dumps(self.model)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.model, self._prior = cloudpickle.loads(state["model"]), None
+        return {"density": self.density, "_prior": None}
 
 
 def _raveled(point: dict[str, Any]) -> Array:
