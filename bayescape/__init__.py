@@ -3,6 +3,8 @@
 Nothing but the public names; see the documentation's reference for what each is.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from bayescape import kernels
 from bayescape.explore import explore
 from bayescape.landscape.record import Landscape, load_landscape
@@ -19,12 +21,16 @@ from bayescape.predict import compare, ensemble_weights, predict
 from bayescape.sample import Decision, Superposition, SuperpositionJump, decide, sample
 from bayescape.targets import GaussianProcess, Target, from_numpy, from_pymc, from_torch
 
+if TYPE_CHECKING:
+    from bayescape.study.regressor import LandscapeGPRegressor
+
 __version__ = "0.1.0"
 
 __all__ = [
     "Decision",
     "GaussianProcess",
     "Landscape",
+    "LandscapeGPRegressor",
     "Superposition",
     "SuperpositionJump",
     "Target",
@@ -47,3 +53,12 @@ __all__ = [
     "sample",
     "thermodynamics",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import scikit-learn, which takes a while, only for those who want its interface."""
+    if name == "LandscapeGPRegressor":
+        from bayescape.study.regressor import LandscapeGPRegressor
+
+        return LandscapeGPRegressor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

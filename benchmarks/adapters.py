@@ -54,22 +54,27 @@ def pymc_table():
     print("PyMC: value and gradient at a point, logistic regression in 5 coordinates")
     print(f"{'rows':>8} {'PyMC, ms':>10} {'batch/PyMC':>11} {'single/PyMC':>12}")
     for rows in (100, 2_000, 20_000, 50_000):
-        model = regression(rows)
-        target = bs.from_pymc(model)
-        theta = target.starts(BATCH, np.random.default_rng(0))
-        own = model.logp_dlogp_function(ravel_inputs=True)
-        own.set_extra_values({})
-        own._pytensor_function.trust_input = True
-        found = in_turns(
-            own=lambda: [own(point) for point in theta],
-            batch=lambda: target.energy_and_gradient(theta),
-            single=lambda: [target.energy_and_gradient(point[None]) for point in theta],
-        )
-        print(
-            f"{rows:>8} {1e3 * found['own'] / BATCH:>10.3f} "
-            f"{found['batch'] / found['own']:>11.3f} {found['single'] / found['own']:>12.3f}",
-            flush=True,
-        )
+        pymc_row(rows)
+
+
+def pymc_row(rows):
+    """One model."""
+    model = regression(rows)
+    target = bs.from_pymc(model)
+    theta = target.starts(BATCH, np.random.default_rng(0))
+    own = model.logp_dlogp_function(ravel_inputs=True)
+    own.set_extra_values({})
+    own._pytensor_function.trust_input = True
+    found = in_turns(
+        own=lambda: [own(point) for point in theta],
+        batch=lambda: target.energy_and_gradient(theta),
+        single=lambda: [target.energy_and_gradient(point[None]) for point in theta],
+    )
+    print(
+        f"{rows:>8} {1e3 * found['own'] / BATCH:>10.3f} "
+        f"{found['batch'] / found['own']:>11.3f} {found['single'] / found['own']:>12.3f}",
+        flush=True,
+    )
 
 
 TABLES = {"pymc": pymc_table}
