@@ -15,7 +15,8 @@ SMALL = {"draws": 40, "max_quenches": 8, "ard": False, "method": "superposition"
 
 
 # One check is skipped by scikit-learn itself: array-API input, unless SCIPY_ARRAY_API is set before
-# SciPy is imported. The checks ask for the interface, on data of noise: such draws are told of, as they should be.
+# SciPy is imported. The checks ask for the interface, on data of noise: such draws are told of, as
+# they should be.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks([bs.LandscapeGPRegressor(**SMALL)])
 def test_scikit_learn_s_own_checks(estimator, check):
