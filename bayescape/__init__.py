@@ -19,7 +19,14 @@ from bayescape.plots import (
 )
 from bayescape.predict import compare, ensemble_weights, predict
 from bayescape.sample import Decision, Superposition, SuperpositionJump, decide, sample
-from bayescape.targets import GaussianProcess, Target, from_numpy, from_pymc, from_torch
+from bayescape.targets import (
+    GaussianProcess,
+    Target,
+    from_gpytorch,
+    from_numpy,
+    from_pymc,
+    from_torch,
+)
 
 if TYPE_CHECKING:
     from bayescape.study.regressor import LandscapeGPRegressor
@@ -38,6 +45,7 @@ __all__ = [
     "decide",
     "ensemble_weights",
     "explore",
+    "from_gpytorch",
     "from_numpy",
     "from_pymc",
     "from_torch",

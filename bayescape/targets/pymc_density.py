@@ -22,7 +22,7 @@ from pytensor.gradient import NullTypeGradError, jacobian
 
 from bayescape.targets.density import OUTSIDE, DensityTarget
 from bayescape.targets.differences import FIRST_STEP, hessian_by_gradients, lengths_of_variation
-from bayescape.targets.starting_points import Starts
+from bayescape.targets.starting_points import Starts, pulled_inside
 
 __all__ = ["from_pymc"]
 
@@ -285,15 +285,8 @@ class PyMCStarts:
                 found[i] = _raveled(self._prior(int(seeds[i])))
             except NO_DRAW:  # not every distribution has random draws
                 continue
-        # A prior reaches where a density underflows: such a start is one nearer the initial point.
-        for shrunk in 0.5 ** np.arange(10):
-            inside = np.asarray(np.isfinite(found).all(axis=1))
-            with np.errstate(all="ignore"):
-                inside[inside] = np.isfinite(self.density.value(found[inside]))
-            if inside.all():
-                break
-            found[~inside] = (point + shrunk * moves)[~inside]
-        return found
+        # A prior reaches where a density underflows.
+        return pulled_inside(found, point, moves, self.density.value)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"density": self.density, "_prior": None}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["StartingPoints", "Starts"]
+__all__ = ["StartingPoints", "Starts", "pulled_inside"]
 
 Array = NDArray[np.float64]
 
@@ -86,3 +86,31 @@ class StartingPoints:
         with np.errstate(invalid="ignore"):
             between = low + (high - low) * rng.uniform(size=noise.shape)
         return np.where(walled, between, np.clip(WIDTH * noise, low, high))
+
+
+def pulled_inside(
+    points: Array, centre: Array, moves: Array, value: Callable[[Array], Array]
+) -> Array:
+    """Points at which a function is finite: those at which it is not are exchanged.
+
+    Parameters
+    ----------
+    points
+        Shape ``(N, d)``.
+    centre
+        A point inside, ``(d,)``.
+    moves
+        From the centre to the points that may take the place of others, ``(N, d)``; halved until
+        the function is finite, ten times at most.
+    value
+        The function, ``(N, d) -> (N,)``.
+    """
+    found = points.copy()
+    for shrunk in 0.5 ** np.arange(10):
+        inside = np.asarray(np.isfinite(found).all(axis=1))
+        with np.errstate(all="ignore"):
+            inside[inside] = np.isfinite(value(found[inside]))
+        if inside.all():
+            break
+        found[~inside] = (centre + shrunk * moves)[~inside]
+    return found
