@@ -17,7 +17,7 @@ from bayescape.plots import (
     plot_pair,
     plot_predictions,
 )
-from bayescape.predict import compare, ensemble_weights, predict
+from bayescape.predict import compare, ensemble_weights, predict, to_gpytorch
 from bayescape.sample import Decision, Superposition, SuperpositionJump, decide, sample
 from bayescape.targets import (
     GaussianProcess,
@@ -60,6 +60,7 @@ __all__ = [
     "predict",
     "sample",
     "thermodynamics",
+    "to_gpytorch",
 ]
 
 

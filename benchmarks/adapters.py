@@ -2,7 +2,9 @@
 
 The first table is of PyMC models: a value and gradient through `bayescape.from_pymc`, in a batch
 and point by point, over the same by PyMC's own ``logp_dlogp_function``, which is what its samplers
-call. What is in common is timed in turns; medians are printed.
+call. The second is of GPyTorch's most common model: the compiled likelihood that
+`bayescape.from_gpytorch` recognises, over torch's derivatives of the model itself. Timings of a row
+are taken in turns; medians are printed.
 """
 
 from __future__ import annotations
@@ -10,12 +12,14 @@ from __future__ import annotations
 import argparse
 import time
 
+import gpytorch
 import numpy as np
 import pymc as pm
+import torch
 
 import bayescape as bs
 
-ROUNDS = 30
+ROUNDS = 15
 BATCH = 10
 SPEND = 0.02  # seconds on one timing
 
@@ -77,7 +81,53 @@ def pymc_row(rows):
     )
 
 
-TABLES = {"pymc": pymc_table}
+class Common(gpytorch.models.ExactGP):
+    """Constant mean, scaled Matern 5/2 with a lengthscale for each of three inputs."""
+
+    def __init__(self, X, y):
+        super().__init__(X, y, gpytorch.likelihoods.GaussianLikelihood())
+        self.mean_module = gpytorch.means.ConstantMean()
+        self.covar_module = gpytorch.kernels.ScaleKernel(
+            gpytorch.kernels.MaternKernel(nu=2.5, ard_num_dims=3)
+        )
+
+    def forward(self, x):
+        """Prior over the function at ``x``."""
+        return gpytorch.distributions.MultivariateNormal(self.mean_module(x), self.covar_module(x))
+
+
+def gpytorch_table():
+    """Rows of data, milliseconds by the compiled likelihood, and how many times that torch takes."""
+    print("GPyTorch: at a point of a batch, Matern 5/2 in 3 inputs with constant mean")
+    print(
+        f"{'rows':>8} {'gradient, ms':>13} {'torch/ours':>11} {'Hessian, ms':>12} {'torch/ours':>11}"
+    )
+    for rows in (25, 50, 100, 200, 400):
+        gpytorch_row(rows)
+
+
+def gpytorch_row(rows):
+    """One model."""
+    rng = np.random.default_rng(0)
+    X = torch.tensor(rng.uniform(-1, 1, (rows, 3)))
+    model = Common(X, torch.sin(3 * X).sum(1) + 0.1 * torch.tensor(rng.normal(size=rows)))
+    fast, slow = bs.from_gpytorch(model), bs.from_gpytorch(model, compiled=False)
+    theta = fast.starts(BATCH, np.random.default_rng(0))
+    found = in_turns(
+        fast=lambda: fast.energy_and_gradient(theta),
+        slow=lambda: slow.energy_and_gradient(theta),
+        fast_hessian=lambda: fast.hessian(theta),
+        slow_hessian=lambda: slow.hessian(theta),
+    )
+    print(
+        f"{rows:>8} {1e3 * found['fast'] / BATCH:>13.3f} {found['slow'] / found['fast']:>11.1f} "
+        f"{1e3 * found['fast_hessian'] / BATCH:>12.3f} "
+        f"{found['slow_hessian'] / found['fast_hessian']:>11.1f}",
+        flush=True,
+    )
+
+
+TABLES = {"pymc": pymc_table, "gpytorch": gpytorch_table}
 
 
 def main():

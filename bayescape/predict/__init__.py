@@ -1,8 +1,9 @@
 """Predictions at new inputs from draws or from minima, and how good they are."""
 
+from bayescape.predict.batched_model import to_gpytorch
 from bayescape.predict.compare import compare
 from bayescape.predict.ensembles import ensemble_weights
 from bayescape.predict.predict import predict
 from bayescape.predict.predictions import Predictions
 
-__all__ = ["Predictions", "compare", "ensemble_weights", "predict"]
+__all__ = ["Predictions", "compare", "ensemble_weights", "predict", "to_gpytorch"]

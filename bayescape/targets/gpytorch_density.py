@@ -186,7 +186,9 @@ class GPyTorchTarget(DensityTarget):
             raise ValueError(f"`theta` must have shape ({d},) or (S, {d}), got {np.shape(theta)}")
         model, lead = copy.deepcopy(self.source).double(), points.shape[:-1]
         for parameter in self.posterior.parameters:
-            value = parameter.natural(points[..., parameter.part].reshape(*lead, *parameter.shape))
+            value = parameter.natural(
+                points[..., parameter.part].reshape((*lead, *parameter.shape))
+            )
             constraint = model.constraint_for_parameter_name(parameter.path)
             owner, _, name = parameter.path.rpartition(".")
             raw = value if constraint is None else constraint.inverse_transform(value)

@@ -11,7 +11,6 @@ from typing import Any
 
 import gpytorch
 import numpy as np
-import torch
 from gpytorch.kernels import MaternKernel, RBFKernel, ScaleKernel
 from gpytorch.likelihoods import GaussianLikelihood
 from gpytorch.means import ConstantMean, ZeroMean
@@ -90,10 +89,10 @@ def compiled_density(
         size = by_path[path].shape.numel()
         prior = registered.get(PRIORS[path], defaults.get(path))
         if prior is not None:
-            if prior.event_shape:
+            if prior.event_shape or tuple(prior.batch_shape) not in ((), (1,), (size,)):
                 return None
-            plain = in_double_precision(prior)
-            priors.append((slice(begin, begin + size), _raveled(plain, size, path != CONSTANT)))
+            plain = CoordinatePrior(in_double_precision(prior), logarithmic=path != CONSTANT)
+            priors.append((slice(begin, begin + size), plain))
         begin += size
     lower = [
         np.broadcast_to(by_path[p].constraint.lower_bound.numpy(), by_path[p].shape).ravel()
@@ -195,13 +194,3 @@ def _known(
     registered: Mapping[str, Distribution], defaults: Mapping[str, Distribution], path: str
 ) -> bool:
     return PRIORS[path] in registered or path in defaults
-
-
-def _raveled(prior: Distribution, size: int, logarithmic: bool) -> CoordinatePrior:
-    """A prior over a parameter as one over its coordinates, whatever ones its shape has."""
-    for name in dict(prior.arg_constraints):
-        value = getattr(prior, name)
-        if value.ndim > 1:
-            prior = prior.expand(torch.Size([size]))
-            break
-    return CoordinatePrior(prior, logarithmic)

@@ -177,7 +177,7 @@ def default_prior(
         if parameter.shape[-1] == 1:
             spread = spread.square().mean().sqrt()
         base: Any = default_priors(inputs.shape[1])["lengthscale"]
-        return LogNormal((base.loc + spread.log()).expand(parameter.shape), base.scale)
+        return LogNormal(base.loc + spread.log(), base.scale.expand(spread.shape))
     if role == "outputscale":
         base = defaults["outputscale"]
         return Gamma(base.concentration, base.rate / deviation**2)

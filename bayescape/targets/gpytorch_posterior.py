@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from bayescape.targets.gpytorch_parameters import parameters_of
+from bayescape.targets.priors import in_double_precision
 from bayescape.targets.starting_points import pulled_inside
 from bayescape.targets.torch_density import TorchDensity
 
@@ -43,8 +44,7 @@ class GPyTorchPosterior:
     def __init__(
         self, model: gpytorch.models.ExactGP, mll: gpytorch.mlls.MarginalLogLikelihood | None
     ) -> None:
-        for _, _, prior, _, _ in model.named_priors():
-            _trust(prior)
+        _double_priors(model)
         self.joint = _Joint(model, mll)
         self.parameters = parameters_of(model)
         self.defaults: Mapping[str, Distribution] = {}
@@ -78,9 +78,9 @@ class GPyTorchPosterior:
         points = torch.tensor(theta)
         found = {}
         for parameter in self.parameters:
-            value = parameter.natural(points[:, parameter.part].reshape(-1, *parameter.shape))
+            value = parameter.natural(points[:, parameter.part].reshape((-1, *parameter.shape)))
             shape = [size for size in parameter.shape if size > 1]
-            found[parameter.label] = value.reshape(len(theta), *shape).numpy()
+            found[parameter.label] = value.reshape((len(theta), *shape)).numpy()
         return found
 
     def without_prior(self) -> set[str]:
@@ -134,7 +134,8 @@ class _Joint(torch.nn.Module):
         self, model: gpytorch.models.ExactGP, mll: gpytorch.mlls.MarginalLogLikelihood | None
     ) -> None:
         super().__init__()
-        self.model, self.mll = model, mll
+        self.model = model
+        self._mll = (mll,)  # in a tuple, for as a module it would own the model a second time
         (self.X,) = (x[:, None] if x.ndim == 1 else x for x in model.train_inputs)
 
     def forward(self, X: Tensor | None = None, noise: bool = True) -> Any:
@@ -143,8 +144,9 @@ class _Joint(torch.nn.Module):
         if X is not None:
             return self._predict(X, noise)
         latent = model(self.X)
-        if self.mll is not None:
-            return self.mll(latent, y) * len(y)
+        (mll,) = self._mll
+        if mll is not None:
+            return mll(latent, y) * len(y)
         marginal = model.likelihood(latent)
         factor = torch.linalg.cholesky(marginal.covariance_matrix)
         half = torch.linalg.solve_triangular(factor, (y - marginal.mean)[:, None], upper=False)
@@ -226,13 +228,19 @@ def _log_prior(model: gpytorch.models.ExactGP) -> Tensor:
     return total
 
 
-def _trust(prior: Distribution) -> None:
-    """Spare a prior the checks of its argument, which cannot be batched, where nothing is lost.
+def _double_priors(model: gpytorch.models.ExactGP) -> None:
+    """Bring the registered priors to double precision, in place, and spare them their checks.
 
-    All positive numbers are in the support, or outside of it the density says so by itself.
+    The checks cannot be batched, and nothing is lost by them where all that a density may be asked
+    for is in its support: else its value says so by itself.
     """
     known = torch.distributions.constraints
-    if any(prior.support is of for of in (known.positive, known.nonnegative, known.real)):
-        for part in (prior, getattr(prior, "base_dist", None)):
-            if part is not None:
-                part._validate_args = False
+    for module in list(model.modules()):
+        for name, (prior, closure, setting) in list(getattr(module, "_priors", {}).items()):
+            doubled: Any = in_double_precision(prior)
+            if any(doubled.support is of for of in (known.positive, known.nonnegative, known.real)):
+                for part in (doubled, getattr(doubled, "base_dist", None)):
+                    if part is not None:
+                        part._validate_args = False
+            module._modules[name] = doubled
+            module._priors[name] = (doubled, closure, setting)

@@ -20,6 +20,7 @@ from bayescape.targets import GaussianProcess
 from bayescape.targets.surfaces import GaussianMixture, MuellerBrown, Schwefel, SixHumpCamel
 
 from .densities import DENSITIES
+from .gpytorch_models import GPYTORCH
 from .pymc_models import PYMC
 
 
@@ -123,6 +124,7 @@ SURFACES = (
     }
     | DENSITIES
     | PYMC
+    | GPYTORCH
 )
 
 
