@@ -97,10 +97,11 @@ class Common(gpytorch.models.ExactGP):
 
 
 def gpytorch_table():
-    """Rows of data, milliseconds by the compiled likelihood, and how many times that torch takes."""
+    """Rows of data, milliseconds by the compiled likelihood, how many times that torch takes."""
     print("GPyTorch: at a point of a batch, Matern 5/2 in 3 inputs with constant mean")
     print(
-        f"{'rows':>8} {'gradient, ms':>13} {'torch/ours':>11} {'Hessian, ms':>12} {'torch/ours':>11}"
+        f"{'rows':>8} {'gradient, ms':>13} {'torch/ours':>11} "
+        f"{'Hessian, ms':>12} {'torch/ours':>11}"
     )
     for rows in (25, 50, 100, 200, 400):
         gpytorch_row(rows)
