@@ -168,7 +168,14 @@ def _mapped(
         raise ValueError(
             f"`landscape` must be a Landscape, a Target or a pymc.Model, got {type(given).__name__}"
         )
-    return explore(target, seed=seed, progress=progress)
+    landscape = explore(target, seed=seed, progress=progress)
+    if landscape.minima.sizes["minimum"] == 0:
+        raise ValueError(
+            f"no minimum was found to draw from. {' '.join(landscape.warnings)} A density that "
+            "rises without end has none: that of a hierarchical model in centred form does, "
+            "towards a spread of zero; its non-centred form does not"
+        )
+    return landscape
 
 
 def _superposition_draws(

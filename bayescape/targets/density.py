@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bayescape.targets.starting_points import StartingPoints, Starts
 
-__all__ = ["OUTSIDE", "Constrain", "DensityTarget", "LogDensity", "validate_names"]
+__all__ = ["OUTSIDE", "PROBES", "Constrain", "DensityTarget", "LogDensity", "validate_names"]
 
 Array = NDArray[np.float64]
 Constrain = Callable[[Array], Mapping[str, ArrayLike]]

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from bayescape.targets.density import OUTSIDE, Constrain, DensityTarget, validate_names
+from bayescape.targets.density import OUTSIDE, PROBES, Constrain, DensityTarget, validate_names
 from bayescape.targets.starting_points import Starts
 
 __all__ = ["TorchDensity", "from_torch"]
@@ -17,6 +17,8 @@ __all__ = ["TorchDensity", "from_torch"]
 Array = NDArray[np.float64]
 Function = Callable[[Tensor], Tensor]
 
+# What torch.vmap raises for a function that it cannot map, or one raises only when mapped.
+CANNOT: tuple[type[Exception], ...] = (RuntimeError, TypeError, *OUTSIDE)
 AGREEMENT = 1e-8  # relative, of a value in a batch and alone: rounding may differ, meaning may not
 
 
@@ -76,7 +78,7 @@ def from_torch(
     density = TorchDensity(log_density)
     target = DensityTarget(density, labels, starts=starts, constrain=constrain, bounds=bounds)
     target.probe()
-    density.settle(target.starts(2, np.random.default_rng(0)))
+    density.settle(target.starts(PROBES, np.random.default_rng(0)))
     return target
 
 
@@ -96,18 +98,16 @@ class TorchDensity:
     def settle(self, theta: Array) -> None:
         """Find out at some points whether they can be taken together, derivatives included."""
         alone = self._apart("value", theta)[0]
+        inside = np.isfinite(alone)
         try:
-            together = self._together("value", theta)[0]
-            self._together("value_and_gradient", theta)
-            self._together("hessian", theta)
-        except OUTSIDE as error:
-            # Outside of the domain, where nothing is learnt, or a branch that raises only so.
-            self.reason = "" if not np.isfinite(alone).any() else _first_line(error)
-        except (RuntimeError, NotImplementedError, TypeError) as error:
+            together = self._together("value", theta[inside])[0]
+            self._together("value_and_gradient", theta[inside])
+            self._together("hessian", theta[inside])
+        except CANNOT as error:
             self.reason = _first_line(error)
         else:
-            same = np.isclose(together, alone, rtol=AGREEMENT, atol=1e-12, equal_nan=True)
-            self.reason = "" if same.all() else "its values in a batch differ from those alone"
+            same = np.allclose(together, alone[inside], rtol=AGREEMENT, atol=1e-12)
+            self.reason = "" if same else "its values in a batch differ from those alone"
 
     def value(self, theta: Array) -> Array:
         """Values, ``(B, d) -> (B,)``."""

@@ -273,6 +273,11 @@ def test_sample_refuses_what_is_no_model():
         bs.sample([1.0, 2.0])
 
 
+def test_sample_says_what_a_density_without_a_minimum_is():
+    with pytest.raises(ValueError, match=r"no minimum was found .* None of 64 quenches"):
+        bs.sample(bs.from_torch(lambda x: x.sum(), ["x"]), progress=False)
+
+
 def test_a_model_travels_with_its_starts():
     target = bs.from_pymc(two_modes(), **QUICK)
     back = pickle.loads(pickle.dumps(target))
