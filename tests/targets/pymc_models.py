@@ -89,6 +89,45 @@ def conjugate():
     return model
 
 
+def correlated():
+    """A covariance by its packed Cholesky factor, which makes deterministics of its own."""
+    rng = np.random.default_rng(4)
+    with pm.Model(coords={"outcome": ["p", "q"]}) as model:
+        scales = pm.Exponential.dist(1.0, shape=2)
+        chol, _, _ = pm.LKJCholeskyCov("chol", n=2, eta=2, sd_dist=scales)
+        mu = pm.Normal("mu", 0, 1, dims="outcome")
+        pm.MvNormal("y", mu, chol=chol, observed=rng.normal(size=(12, 2)))
+    return model
+
+
+def balanced():
+    """Effects that sum to zero: one coordinate fewer than effects."""
+    with pm.Model(coords={"group": list("abc")}) as model:
+        effect = pm.ZeroSumNormal("effect", dims="group")
+        pm.Normal("y", effect, 1, observed=[1.0, 2.0, 0.0], dims="group")
+    return model
+
+
+def incomplete():
+    """An observation is missing, and becomes a free variable."""
+    with pm.Model(coords={"day": range(4)}) as model:
+        mu = pm.Normal("mu")
+        observed = np.ma.masked_invalid([1.0, np.nan, 2.0, 0.0])
+        pm.Normal("y", mu, 1, observed=observed, dims="day")
+    return model
+
+
+def walk():
+    """A latent random walk, and a bounded cut-off under censoring."""
+    with pm.Model() as model:
+        step = pm.Exponential("step", 1)
+        level = pm.GaussianRandomWalk("level", sigma=step, init_dist=pm.Normal.dist(0, 1), steps=3)
+        shift = pm.TruncatedNormal("shift", 0, 1, lower=-1)
+        seen = pm.Normal.dist(level + shift, 0.5)
+        pm.Censored("y", seen, lower=None, upper=1.5, observed=[1.0, 1.5, 0.0, 1.0])
+    return model
+
+
 MODELS = {
     "eight-schools-centred": eight_schools_centred,
     "eight-schools": eight_schools,
@@ -101,4 +140,12 @@ MODELS = {
 PYMC = {
     f"pymc-{name}": lambda make=make: from_pymc(make(), mode="FAST_COMPILE")
     for name, make in MODELS.items()
+}
+
+# Models in which coordinates and variables are far apart.
+TRANSFORMED = {
+    "correlated": correlated,
+    "balanced": balanced,
+    "incomplete": incomplete,
+    "walk": walk,
 }

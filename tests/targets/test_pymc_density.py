@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import warnings
 
 import arviz as az
 import numpy as np
@@ -19,6 +20,7 @@ from .pymc_models import (
     EFFECTS,
     ERRORS,
     MODELS,
+    TRANSFORMED,
     conjugate,
     eight_schools,
     hierarchical,
@@ -29,10 +31,13 @@ from .pymc_models import (
 QUICK = {"mode": "FAST_COMPILE"}
 
 
-@pytest.fixture(scope="module", params=list(MODELS))
+@pytest.fixture(scope="module", params=[*MODELS, *TRANSFORMED])
 def case(request):
-    model = MODELS[request.param]()
-    return model, bs.from_pymc(model, **QUICK)
+    with warnings.catch_warnings():
+        # PyMC says that it will impute, and of some distributions that it knows no typical point.
+        warnings.simplefilter("ignore", UserWarning)
+        model = (MODELS | TRANSFORMED)[request.param]()
+        return model, bs.from_pymc(model, **QUICK)
 
 
 def points_of(model, theta):
