@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import warnings
 from collections.abc import Callable, Mapping
 
@@ -137,7 +138,7 @@ class LandscapeGPRegressor(RegressorMixin, BaseEstimator):
             input_names=None if labels is None else [str(label) for label in labels],
         )
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        seed = self.random_state if isinstance(self.random_state, int) else seed
+        seed = int(self.random_state) if isinstance(self.random_state, numbers.Integral) else seed
         self.landscape_: Landscape = explore(
             self.target_,
             seed=seed,
