@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import gpytorch
@@ -12,9 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from torch.distributions import Distribution
 
 from bayescape.targets.density import DensityTarget, LogDensity
-from bayescape.targets.gpytorch_fast import compiled_density
+from bayescape.targets.gpytorch_fast import CompiledDensity, compiled_density
 from bayescape.targets.gpytorch_parameters import default_prior, rebase
-from bayescape.targets.gpytorch_posterior import GPyTorchPosterior, GPyTorchStarts
+from bayescape.targets.gpytorch_posterior import (
+    GPyTorchPosterior,
+    GPyTorchStarts,
+    copied,
+    exact_algebra,
+)
 from bayescape.targets.priors import in_double_precision
 from bayescape.targets.regression_data import validate_inputs
 from bayescape.targets.starting_points import Starts
@@ -95,7 +99,7 @@ def from_gpytorch(
     >>> averaged = bs.to_gpytorch(posterior, target)            # doctest: +SKIP
     """
     _validate(model, likelihood, missing)
-    clone = copy.deepcopy(mll if mll is not None else model).double()
+    clone = copied(mll if mll is not None else model).double()
     clone.train()
     own = clone.model if mll is not None else clone
     rebase(own)
@@ -117,7 +121,7 @@ def from_gpytorch(
     posterior.flat = frozenset(flat)
 
     slow = TorchDensity(posterior)
-    target = GPyTorchTarget(copy.deepcopy(model), posterior, slow, starts)
+    target = GPyTorchTarget(copied(model), posterior, slow, starts)
     target.probe()
     theta = target.starts(COMPARED, np.random.default_rng(1))
     fast = compiled_density(own, parameters, defaults, posterior.X.numpy(), posterior.y.numpy())
@@ -166,10 +170,17 @@ class GPyTorchTarget(DensityTarget):
 
         With ``noise`` the variance is that of a new observation, without it the function's.
         """
-        inputs = torch.tensor(validate_inputs(X_new, "X_new", self.X.shape[1]))
-        points = torch.tensor(np.asarray(theta, dtype=float))
-        found = [self.posterior.predict(point, inputs, noise) for point in points]
-        means, variances = (torch.stack(parts).numpy() for parts in zip(*found, strict=True))
+        inputs = validate_inputs(X_new, "X_new", self.X.shape[1])
+        points = np.asarray(theta, dtype=float)
+        if isinstance(self.density, CompiledDensity):
+            return self.density.predict(points, inputs, noise)
+        means, variances = np.empty((2, len(points), len(inputs)))
+        for i, point in enumerate(points):
+            model, rows = self.gpytorch_model(point), torch.tensor(inputs)
+            with torch.no_grad(), exact_algebra():
+                latent = model(rows)
+                seen = model.likelihood(latent, rows) if noise else latent
+                means[i], variances[i] = latent.mean.numpy(), seen.variance.numpy()
         return means, variances
 
     def gpytorch_model(self, theta: Array) -> gpytorch.models.ExactGP:
@@ -184,7 +195,7 @@ class GPyTorchTarget(DensityTarget):
         if points.ndim not in (1, 2) or points.shape[-1] != len(self.names):
             d = len(self.names)
             raise ValueError(f"`theta` must have shape ({d},) or (S, {d}), got {np.shape(theta)}")
-        model, lead = copy.deepcopy(self.source).double(), points.shape[:-1]
+        model, lead = copied(self.source).double(), points.shape[:-1]
         for parameter in self.posterior.parameters:
             value = parameter.natural(
                 points[..., parameter.part].reshape((*lead, *parameter.shape))

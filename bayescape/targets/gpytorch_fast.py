@@ -176,6 +176,13 @@ class CompiledDensity:
         back = np.argsort(self.order)
         return hessian[:, back[:, None], back]
 
+    def predict(self, theta: Array, X: Array, noise: bool) -> tuple[Array, Array]:
+        """Mean and variance at new inputs ``(m, p)``, each ``(B, m)``."""
+        u, _ = self._inner(theta)
+        means, variances = self.likelihood.predict(u, X)
+        at = self.likelihood.lengths + 1
+        return means, variances + np.exp(u[:, at : at + 1]) if noise else variances
+
     def _inner(self, theta: Array) -> tuple[Array, Array]:
         """The likelihood's coordinates and the logarithms of their derivatives."""
         t = theta[:, self.order]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
+import contextlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import cloudpickle
@@ -21,7 +21,7 @@ from bayescape.targets.priors import in_double_precision
 from bayescape.targets.starting_points import pulled_inside
 from bayescape.targets.torch_density import TorchDensity
 
-__all__ = ["GPyTorchPosterior", "GPyTorchStarts"]
+__all__ = ["GPyTorchPosterior", "GPyTorchStarts", "copied", "exact_algebra"]
 
 Array = NDArray[np.float64]
 
@@ -39,6 +39,8 @@ class GPyTorchPosterior:
         Priors over natural units by path, of parameters without a prior of their own.
     flat
         Paths of parameters that are flat in their coordinates.
+    places
+        By parameter, the paths of all modules that have it.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class GPyTorchPosterior:
         _double_priors(model)
         self.joint = _Joint(model, mll)
         self.parameters = parameters_of(model)
+        self.places = [_places(model, parameter.path) for parameter in self.parameters]
         self.defaults: Mapping[str, Distribution] = {}
         self.flat: frozenset[str] = frozenset()
         self.X, self.y = self.joint.X, model.train_targets
@@ -58,7 +61,7 @@ class GPyTorchPosterior:
 
     def __call__(self, theta: Tensor) -> Tensor:
         """The log density at a point, nats."""
-        value = self._at(theta)
+        value = self._natural_density(theta)
         for parameter in self.parameters:
             t = theta[parameter.part].reshape(parameter.shape)
             prior = self.defaults.get(parameter.path)
@@ -67,11 +70,6 @@ class GPyTorchPosterior:
             if parameter.path not in self.flat:
                 value = value + parameter.log_jacobian(t)
         return value
-
-    def predict(self, theta: Tensor, X: Tensor, noise: bool) -> tuple[Tensor, Tensor]:
-        """Mean and variance ``(m,)`` at new inputs at one point."""
-        with torch.no_grad():
-            return self._at(theta, X, noise)
 
     def natural(self, theta: Array) -> dict[str, Array]:
         """Values by label, axes of length one left out."""
@@ -92,15 +90,15 @@ class GPyTorchPosterior:
         slopes = torch.autograd.grad(total, raws, allow_unused=True)
         return {p.path for p, s in zip(self.parameters, slopes, strict=True) if s is None}
 
-    def _at(self, theta: Tensor, *arguments: Any) -> Any:
+    def _natural_density(self, theta: Tensor) -> Tensor:
         raws = {
-            f"model.{parameter.path}": theta[parameter.part].reshape(parameter.shape)
-            for parameter in self.parameters
+            f"model.{place}": theta[parameter.part].reshape(parameter.shape)
+            for parameter, places in zip(self.parameters, self.places, strict=True)
+            for place in places
         }
         with (
-            # Exact algebra at every size, and operations that can be differentiated twice.
-            gpytorch.settings.fast_computations(False, False, False),
-            gpytorch.settings.max_cholesky_size(10**9),
+            # Operations that can be differentiated twice.
+            exact_algebra(),
             gpytorch.settings.cholesky_jitter(double_value=0.0),
             gpytorch.settings.trace_mode(True),
             gpytorch.settings.debug(False),
@@ -108,7 +106,7 @@ class GPyTorchPosterior:
         ):
             warnings.simplefilter("ignore", gpytorch.utils.warnings.NumericalWarning)
             try:
-                return torch.func.functional_call(self.joint, raws, arguments)
+                return torch.func.functional_call(self.joint, raws, (), tie_weights=False)
             except (NotPSDError, NanError) as error:
                 raise torch.linalg.LinAlgError(str(error)) from error
 
@@ -128,7 +126,7 @@ class GPyTorchPosterior:
 
 
 class _Joint(torch.nn.Module):
-    """Likelihood, registered priors and predictions of a model, at the parameters that it has."""
+    """Likelihood and registered priors of a model, at the parameters that it has."""
 
     def __init__(
         self, model: gpytorch.models.ExactGP, mll: gpytorch.mlls.MarginalLogLikelihood | None
@@ -138,11 +136,9 @@ class _Joint(torch.nn.Module):
         self._mll = (mll,)  # in a tuple, for as a module it would own the model a second time
         (self.X,) = (x[:, None] if x.ndim == 1 else x for x in model.train_inputs)
 
-    def forward(self, X: Tensor | None = None, noise: bool = True) -> Any:
-        """The log density over natural units; with inputs ``(m, p)`` the prediction there."""
+    def forward(self) -> Tensor:
+        """The log density over natural units."""
         model, y = self.model, self.model.train_targets
-        if X is not None:
-            return self._predict(X, noise)
         latent = model(self.X)
         (mll,) = self._mll
         if mll is not None:
@@ -156,24 +152,6 @@ class _Joint(torch.nn.Module):
             value = value + term.loss()
         return value
 
-    def _predict(self, X: Tensor, noise: bool) -> tuple[Tensor, Tensor]:
-        n, model = len(self.X), self.model
-        prior = model.forward(torch.cat([self.X, X]))
-        K, mean = prior.covariance_matrix, prior.mean
-        normal = gpytorch.distributions.MultivariateNormal
-        seen = model.likelihood(normal(mean[:n], K[:n, :n])).covariance_matrix
-        factor = torch.linalg.cholesky(seen)
-        cross = torch.linalg.solve_triangular(factor, K[:n, n:], upper=False)
-        half = torch.linalg.solve_triangular(
-            factor, (model.train_targets - mean[:n])[:, None], upper=False
-        )
-        spread = K.diagonal()[n:]
-        variance = (spread - cross.square().sum(0)).clamp_min(0.0)
-        if noise:
-            new = normal(mean[n:], torch.diag(spread))
-            variance = variance + model.likelihood(new, X).variance - spread
-        return mean[n:] + (cross.T @ half)[:, 0], variance
-
 
 class GPyTorchStarts:
     """The model's own values moved, and draws from the priors, by turns, where the density is."""
@@ -183,7 +161,7 @@ class GPyTorchStarts:
 
     def __call__(self, count: int, rng: np.random.Generator) -> Array:
         """Starts, ``(count, d)``."""
-        model = copy.deepcopy(self.posterior.model)
+        model = copied(self.posterior.model)
         own = self._point(model)
         moves = SPREAD * rng.standard_normal((count, len(own)))
         found = own + moves
@@ -218,6 +196,39 @@ class GPyTorchStarts:
             if setting is not None:
                 setting(module, prior.sample(closure(module).shape[len(prior.batch_shape) :]))
         return self._point(model)
+
+
+@contextlib.contextmanager
+def exact_algebra() -> Iterator[None]:
+    """Have GPyTorch factorise, at every size, instead of iterate."""
+    with (
+        gpytorch.settings.fast_computations(False, False, False),
+        gpytorch.settings.max_cholesky_size(10**9),
+    ):
+        yield
+
+
+def _places(model: gpytorch.models.ExactGP, path: str) -> list[str]:
+    """Paths of a parameter, one for each module that has it, by whatever paths these are reached.
+
+    torch would find them by itself, but does not put a module back that is reached by two.
+    """
+    raw = model.get_parameter(path)
+    found: dict[tuple[int, str], str] = {}
+    for place, other in model.named_parameters(remove_duplicate=False):
+        if other is raw:
+            owner, _, name = place.rpartition(".")
+            found.setdefault((id(model.get_submodule(owner)), name), place)
+    return list(found.values())
+
+
+def copied(module: Any) -> Any:
+    """A copy in which what was shared is shared still, and what was fixed is fixed still.
+
+    `copy.deepcopy` promises neither: GPyTorch's kernel of inducing points comes out of it with a
+    likelihood of its own.
+    """
+    return cloudpickle.loads(cloudpickle.dumps(module))
 
 
 def _log_prior(model: gpytorch.models.ExactGP) -> Tensor:
