@@ -91,6 +91,10 @@ def from_gpytorch(
     of the outputs and 10 at least; in an interval, uniform. A covariance that is not positive
     definite is outside the domain: no jitter is added on the way.
 
+    Parameters that do not require a gradient are not coordinates. Of a sparse model, by
+    ``gpytorch.kernels.InducingPointKernel``, the log density is the collapsed variational bound;
+    have its ``inducing_points`` require no gradient unless they are to be explored as well.
+
     Examples
     --------
     >>> import bayescape as bs
@@ -170,7 +174,8 @@ class GPyTorchTarget(DensityTarget):
 
         With ``noise`` the variance is that of a new observation, without it the function's.
         """
-        inputs = validate_inputs(X_new, "X_new", self.X.shape[1])
+        plain = X_new.detach().numpy() if isinstance(X_new, torch.Tensor) else X_new
+        inputs = validate_inputs(plain, "X_new", self.X.shape[1])
         points = np.asarray(theta, dtype=float)
         if isinstance(self.density, CompiledDensity):
             return self.density.predict(points, inputs, noise)

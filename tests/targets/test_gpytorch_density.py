@@ -4,7 +4,7 @@ import gpytorch
 import numpy as np
 import pytest
 import torch
-from gpytorch.kernels import MaternKernel, RBFKernel, ScaleKernel
+from gpytorch.kernels import InducingPointKernel, MaternKernel, RBFKernel, ScaleKernel
 from gpytorch.priors import GammaPrior
 from scipy import stats
 
@@ -268,3 +268,32 @@ def test_the_model_given_is_left_alone():
     after = model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert model.likelihood.noise.dtype == torch.float32
+
+
+def test_inducing_points_give_the_collapsed_bound_with_one_noise():
+    """Titsias (2009), equation 9, by hand; the kernel holds the likelihood a second time."""
+    X, y = data(40, 1)
+    likelihood = gpytorch.likelihoods.GaussianLikelihood()
+    kernel = InducingPointKernel(
+        ScaleKernel(MaternKernel(nu=0.5)), inducing_points=X[::6].clone(), likelihood=likelihood
+    )
+    kernel.inducing_points.requires_grad_(False)
+    target = bs.from_gpytorch(Exact(X, y, likelihood, kernel), missing="flat")
+    assert set(target.names) == {"log_noise", "constant", "log_outputscale", "log_lengthscale"}
+    theta = target.starts(4, np.random.default_rng(0))
+    x, z = X.numpy(), X.numpy()[::6]
+    expected = []
+    for point in theta:
+        s, length, noise, mean = (
+            float(target.constrain(point[None])[name][0])
+            for name in ("outputscale", "lengthscale", "noise", "constant")
+        )
+        within, across = (s * np.exp(-np.abs(a - z.T) / length) for a in (z, x))
+        low_rank = across @ np.linalg.solve(within, across.T)
+        normal = stats.multivariate_normal(np.full(40, mean), low_rank + noise * np.eye(40))
+        expected.append(normal.logpdf(y.numpy()) - (40 * s - np.trace(low_rank)) / (2 * noise))
+    np.testing.assert_allclose(-target.energy(theta), expected, rtol=1e-8)
+    posterior = bs.from_gpytorch(Exact(X, y, likelihood, kernel))
+    assert bs.explore(posterior, progress=False).minima.sizes["minimum"] >= 1
+    assert np.isfinite(posterior.predict(theta, X[:3] + 0.1)[1]).all()
+    assert posterior.gpytorch_model(theta[0]).covar_module.likelihood is not likelihood
