@@ -3,6 +3,8 @@
 Nothing but the public names; see the documentation's reference for what each is.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from bayescape import kernels
 from bayescape.explore import continue_minima, explore
 from bayescape.landscape.continuation import Continuation, load_continuation
@@ -23,9 +25,20 @@ from bayescape.predict import (
     ensemble_temperature,
     ensemble_weights,
     predict,
+    to_gpytorch,
 )
 from bayescape.sample import Decision, Superposition, SuperpositionJump, decide, sample
-from bayescape.targets import GaussianProcess, Target
+from bayescape.targets import (
+    GaussianProcess,
+    Target,
+    from_gpytorch,
+    from_numpy,
+    from_pymc,
+    from_torch,
+)
+
+if TYPE_CHECKING:
+    from bayescape.study.regressor import LandscapeGPRegressor
 
 __version__ = "0.1.0"
 
@@ -34,6 +47,7 @@ __all__ = [
     "Decision",
     "GaussianProcess",
     "Landscape",
+    "LandscapeGPRegressor",
     "Superposition",
     "SuperpositionJump",
     "Target",
@@ -44,6 +58,10 @@ __all__ = [
     "ensemble_temperature",
     "ensemble_weights",
     "explore",
+    "from_gpytorch",
+    "from_numpy",
+    "from_pymc",
+    "from_torch",
     "kernels",
     "load_continuation",
     "load_landscape",
@@ -57,4 +75,14 @@ __all__ = [
     "predict",
     "sample",
     "thermodynamics",
+    "to_gpytorch",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import scikit-learn, which takes a while, only for those who want its interface."""
+    if name == "LandscapeGPRegressor":
+        from bayescape.study.regressor import LandscapeGPRegressor
+
+        return LandscapeGPRegressor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

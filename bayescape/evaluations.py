@@ -60,7 +60,9 @@ class Evaluations:
 class Counted:
     """A target that counts its evaluations, and is otherwise the target that it wraps.
 
-    It hands over copies of the points, so that a target which writes on its input harms nobody.
+    It hands over copies of the points, so that a target which writes on its input harms nobody. A
+    target whose ``costs`` say that its gradient or Hessian is made of other evaluations is counted
+    by these.
 
     Parameters
     ----------
@@ -84,17 +86,17 @@ class Counted:
 
     def energy(self, theta: Array) -> Array:
         """Energy, counted as values."""
-        self.evaluations += Evaluations(value=len(theta))
+        self._count("value", len(theta))
         return self.target.energy(np.array(theta, dtype=float))
 
     def energy_and_gradient(self, theta: Array) -> tuple[Array, Array]:
         """Energy and gradient, counted as gradients."""
-        self.evaluations += Evaluations(gradient=len(theta))
+        self._count("gradient", len(theta))
         return self.target.energy_and_gradient(np.array(theta, dtype=float))
 
     def hessian(self, theta: Array) -> Array:
         """Hessian, counted as Hessians."""
-        self.evaluations += Evaluations(hessian=len(theta))
+        self._count("hessian", len(theta))
         return self.target.hessian(np.array(theta, dtype=float))
 
     def starts(self, count: int, rng: np.random.Generator) -> Array:
@@ -104,3 +106,7 @@ class Counted:
     def constrain(self, theta: Array) -> dict[str, Array]:
         """Natural units by the wrapped target."""
         return self.target.constrain(theta)
+
+    def _count(self, kind: str, points: int) -> None:
+        made_of = getattr(self.target, "costs", {}).get(kind, {kind: 1})
+        self.evaluations += Evaluations(**{part: points * n for part, n in made_of.items()})

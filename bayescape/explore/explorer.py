@@ -191,7 +191,8 @@ class _Search:
 
     def _needed(self) -> int:
         """How many quenches the rule asks for, given the minima that they hit so far."""
-        return max(LEAST, quenches_to_settle(int((self._hits() > 0).sum())))
+        least = min(LEAST, self.max_quenches)
+        return max(least, quenches_to_settle(int((self._hits() > 0).sum())))
 
     def _sweep(self) -> bool:
         """Independent quenches, until the number of minima is settled; whether there is any."""

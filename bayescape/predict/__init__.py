@@ -1,5 +1,6 @@
 """Predictions at new inputs from draws or from minima, and how good they are."""
 
+from bayescape.predict.batched_model import to_gpytorch
 from bayescape.predict.compare import compare
 from bayescape.predict.ensembles import ensemble_temperature, ensemble_weights
 from bayescape.predict.gain import ensemble_gain
@@ -13,4 +14,5 @@ __all__ = [
     "ensemble_temperature",
     "ensemble_weights",
     "predict",
+    "to_gpytorch",
 ]

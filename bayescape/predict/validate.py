@@ -29,7 +29,7 @@ class Predicts(Protocol):
         """One label per coordinate, length ``d``."""
         ...
 
-    def predict(self, theta: Array, X_new: Array, noise: bool = True) -> tuple[Array, Array]:
+    def predict(self, theta: Array, X_new: Array, *, noise: bool = True) -> tuple[Array, Array]:
         """Means and variances ``(B, m)`` at inputs ``(m, p)`` for points ``theta`` ``(B, d)``."""
         ...
 

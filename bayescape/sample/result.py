@@ -30,7 +30,7 @@ def posterior_tree(
     Parameters
     ----------
     target
-        Gives names, natural units and, where it has a ``y``, the observed data.
+        Gives names and natural units and, if it has them, dims, coords and observed data.
     theta
         Equally weighted draws, shape ``(chain, draw, d)``.
     sample_stats
@@ -42,12 +42,11 @@ def posterior_tree(
     -------
     xarray.DataTree
         Groups ``posterior``, ``unconstrained_posterior``, ``sample_stats`` and, for a target with
-        data, ``observed_data``.
+        observed data, ``observed_data``.
     """
     chains, draws, d = theta.shape
     axes = {"chain": np.arange(chains), "draw": np.arange(draws)}
     natural = target.constrain(theta.reshape(-1, d))
-    labels = _labels(target)
     groups: dict[str, xr.Dataset] = {
         "posterior": _dataset(
             {
@@ -55,7 +54,7 @@ def posterior_tree(
                 for name, value in natural.items()
             },
             axes,
-            labels,
+            target,
         ),
         "unconstrained_posterior": xr.Dataset(
             {"theta": (("chain", "draw", "coordinate"), theta)},
@@ -66,9 +65,8 @@ def posterior_tree(
             coords=axes,
         ),
     }
-    observed = getattr(target, "y_raw", None)
-    if observed is not None:
-        groups["observed_data"] = xr.Dataset({"y": ("observation", np.asarray(observed, float))})
+    if observed := getattr(target, "observed", {}):
+        groups["observed_data"] = _dataset(observed, {}, target)
     plain = {
         key: value if isinstance(value, (int, float, str)) else json.dumps(value)
         for key, value in attributes.items()
@@ -79,26 +77,22 @@ def posterior_tree(
 
 
 def _dataset(
-    arrays: Mapping[str, Array], axes: Mapping[str, Any], labels: Mapping[str, list[str]]
+    arrays: Mapping[str, NDArray[Any]], axes: Mapping[str, Any], target: Target
 ) -> xr.Dataset:
-    """Name the dims beyond chain and draw after their variable, as ArviZ users expect."""
+    """Label what comes after the axes: by the target's dims and coords, or as ArviZ does."""
+    dims, known = getattr(target, "dims", {}), getattr(target, "coords", {})
     variables: dict[str, Any] = {}
     coords: dict[str, Any] = dict(axes)
     for name, value in arrays.items():
-        extra = [
-            f"{name}_dim" if value.ndim == 3 else f"{name}_dim_{i}" for i in range(value.ndim - 2)
-        ]
-        variables[name] = (("chain", "draw", *extra), value)
-        for dim, size in zip(extra, value.shape[2:], strict=True):
-            known = labels.get(name, [])
-            coords[dim] = np.asarray(known, dtype=object) if len(known) == size else np.arange(size)
+        shape = value.shape[len(axes) :]
+        named = tuple(dims.get(name, ()))[: len(shape)]
+        named += tuple(f"{name}_dim_{i}" for i in range(len(named), len(shape)))
+        variables[name] = ((*axes, *named), value)
+        for dim, size in zip(named, shape, strict=True):
+            labels = known.get(dim)
+            whole = labels is not None and len(labels) == size
+            coords[dim] = np.asarray(labels) if whole else np.arange(size)
     return xr.Dataset(variables, coords=coords)
-
-
-def _labels(target: Target) -> dict[str, list[str]]:
-    """Labels of a target's vector variables: a lengthscale is named after its input."""
-    names = getattr(target, "input_names", None)
-    return {"lengthscale": [str(name) for name in names]} if names is not None else {}
 
 
 def versions() -> dict[str, str]:

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pymc as pm
 import xarray as xr
 from numpy.typing import NDArray
 
 from bayescape.evaluations import Counted, Evaluations
+from bayescape.explore import explore
 from bayescape.landscape.record import Landscape
 from bayescape.progress import reporter
 from bayescape.sample import audit
@@ -30,6 +32,8 @@ from bayescape.sample.importance import resample
 from bayescape.sample.membership import membership
 from bayescape.sample.result import posterior_tree, versions
 from bayescape.sample.superposition import harmonic_superposition, target_of
+from bayescape.targets.pymc_density import from_pymc
+from bayescape.targets.target import Target
 
 __all__ = ["sample"]
 
@@ -39,7 +43,7 @@ POOL_LIMIT = 200  # points drawn per draw asked for, at most: past it another me
 
 
 def sample(
-    landscape: Landscape,
+    landscape: Landscape | Target | pm.Model,
     draws: int = 1000,
     method: str = "auto",
     *,
@@ -54,7 +58,9 @@ def sample(
     Parameters
     ----------
     landscape
-        A map with its target, by `bayescape.explore`.
+        A map with its target, by `bayescape.explore`. Or a target, or a PyMC model, which is
+        explored first, with the same seed: ``sample(model)`` is what to call where one would call
+        ``pm.sample(model=model)`` and fears that there are several modes.
     draws
         Draws in all, over the chains together, rounded up to a multiple of ``chains``.
     method
@@ -89,8 +95,8 @@ def sample(
     Raises
     ------
     ValueError
-        If the method is unknown, the numbers are not positive, or the map has no target or no
-        minimum.
+        If the method is unknown, the numbers are not positive, the map has no target or no
+        minimum, or the model is none that `bayescape.from_pymc` takes.
     """
     started = time.perf_counter()
     if method not in (*METHODS, "auto"):
@@ -99,6 +105,7 @@ def sample(
         raise ValueError(f"`draws` and `chains` must be at least 1, got {draws} and {chains}")
     if ess is not None and not ess > 0:
         raise ValueError(f"`ess` must be positive, got {ess}")
+    landscape = _mapped(landscape, seed, progress)
     counted = Counted(target_of(landscape))
     shape = (chains, -(-draws // chains))
     rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
@@ -155,6 +162,27 @@ def sample(
             "warnings": found,
         },
     )
+
+
+def _mapped(
+    given: Landscape | Target | pm.Model, seed: int, progress: bool | Callable[..., None]
+) -> Landscape:
+    """The map of whatever was given."""
+    if isinstance(given, Landscape):
+        return given
+    target = from_pymc(given) if isinstance(given, pm.Model) else given
+    if not isinstance(target, Target):
+        raise ValueError(
+            f"`landscape` must be a Landscape, a Target or a pymc.Model, got {type(given).__name__}"
+        )
+    landscape = explore(target, seed=seed, progress=progress)
+    if landscape.minima.sizes["minimum"] == 0:
+        raise ValueError(
+            f"no minimum was found to draw from. {' '.join(landscape.warnings)} A density that "
+            "rises without end has none: that of a hierarchical model in centred form does, "
+            "towards a spread of zero; its non-centred form does not"
+        )
+    return landscape
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

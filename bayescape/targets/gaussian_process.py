@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -163,6 +163,19 @@ class GaussianProcess:
         """Outputs as given, ``(n,)``."""
         return self.data.y_raw
 
+    @property
+    def coords(self) -> dict[str, Array]:
+        """A lengthscale is named after its input in what `bayescape.sample` returns."""
+        names = np.asarray(self.input_names, dtype=object)
+        return {"lengthscale_dim_0": names} if self.input_names is not None else {}
+
+    dims: ClassVar = {"y": ("observation",)}
+
+    @property
+    def observed(self) -> dict[str, Array]:
+        """The outputs as given."""
+        return {"y": self.y_raw}
+
     def energy(self, theta: Array) -> Array:
         """Negative log of marginal likelihood times prior, ``(B, d) -> (B,)``, nats."""
         theta = np.asarray(theta, dtype=float)
@@ -270,18 +283,20 @@ class GaussianProcess:
         return self.data.y_centre + scale * means, scale**2 * variances
 
     def gpytorch_model(self, theta: Array) -> gpytorch.models.ExactGP:
-        """Hand the model at one point ``(d,)`` out as an ordinary GPyTorch model.
+        """Hand the model at one point ``(d,)``, or in a batch at several ``(S, d)``, to GPyTorch.
 
         In double precision and evaluation mode, over the model's (standardised) units, its
         likelihood as ``model.likelihood``. GPyTorch's noise is ``noise + jitter * outputscale``.
         """
         from bayescape.targets.gpytorch_model import exact_gp
 
-        point = np.asarray(theta, dtype=float)
-        if point.shape != (len(self.names),):
-            raise ValueError(f"`theta` must have shape ({len(self.names)},), got {point.shape}")
-        natural = {name: value[0] for name, value in self.constrain(point[None]).items()}
-        return exact_gp(self, natural)
+        points, d = np.asarray(theta, dtype=float), len(self.names)
+        if points.shape[-1:] != (d,) or points.ndim > 2:
+            raise ValueError(f"`theta` must have shape ({d},) or (S, {d}), got {points.shape}")
+        natural = self.constrain(np.atleast_2d(points))
+        return exact_gp(
+            self, natural if points.ndim == 2 else {k: v[0] for k, v in natural.items()}
+        )
 
     def __repr__(self) -> str:
         n, p = self.X.shape

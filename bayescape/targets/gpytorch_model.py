@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gpytorch
 import numpy as np
@@ -45,33 +45,53 @@ def exact_gp(target: GaussianProcess, natural: dict[str, NDArray[np.float64]]) -
     target
         Gives data, kernel and mean.
     natural
-        One value of each hyperparameter, as of `GaussianProcess.constrain`.
+        Hyperparameters as of `GaussianProcess.constrain`: of several points, for a model with that
+        batch shape, or with the first axis taken away of one.
 
     Returns
     -------
     gpytorch.models.ExactGP
         Double precision, evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If the order of the kernel differs between points.
     """
+    given = {name: torch.tensor(value, dtype=torch.float64) for name, value in natural.items()}
+    batch = given["outputscale"].shape
+    if "nu" in given and batch:
+        raise ValueError("`theta` must be one point: GPyTorch's kernels have one order, `nu`, each")
     X, y = (torch.tensor(a, dtype=torch.float64) for a in (target.X, target.y))
-    lengths = target.X.shape[1] if target.ard else None
+    form: dict[str, Any] = {
+        "ard_num_dims": target.X.shape[1] if target.ard else None,
+        "batch_shape": batch,
+    }
     nu = float(natural.get("nu", target.nu))
     base: gpytorch.kernels.Kernel
     if target.kernel == "rbf":
-        base = gpytorch.kernels.RBFKernel(ard_num_dims=lengths)
+        base = gpytorch.kernels.RBFKernel(**form)
     elif nu in (0.5, 1.5, 2.5):
-        base = gpytorch.kernels.MaternKernel(nu=nu, ard_num_dims=lengths)
+        base = gpytorch.kernels.MaternKernel(nu=nu, **form)
     else:
-        base = MaternKernel(nu, ard_num_dims=lengths)
-    noise = float(natural["noise"] + target.jitter * natural["outputscale"])
+        base = MaternKernel(nu, **form)
+    noise = given["noise"] + target.jitter * given["outputscale"]
     likelihood = gpytorch.likelihoods.GaussianLikelihood(
         # GPyTorch's own floor of 1e-4 would move small noises.
-        noise_constraint=gpytorch.constraints.GreaterThan(0.5 * noise)
+        noise_constraint=gpytorch.constraints.GreaterThan(0.5 * float(noise.min())),
+        batch_shape=batch,
     )
-    mean = gpytorch.means.ConstantMean() if target.mean == "constant" else gpytorch.means.ZeroMean()
-    model = ExactGP(X, y, likelihood, mean, gpytorch.kernels.ScaleKernel(base)).double()
-    model.covar_module.outputscale = torch.tensor(natural["outputscale"], dtype=torch.float64)
-    base.lengthscale = torch.tensor(natural["lengthscale"], dtype=torch.float64)
-    likelihood.noise = torch.tensor(noise, dtype=torch.float64)
+    mean = (
+        gpytorch.means.ConstantMean(batch_shape=batch)
+        if target.mean == "constant"
+        else gpytorch.means.ZeroMean()
+    )
+    kernel = gpytorch.kernels.ScaleKernel(base, batch_shape=batch)
+    inputs = X.expand(*batch, *X.shape)
+    model = ExactGP(inputs, y.expand(*batch, *y.shape), likelihood, mean, kernel).double()
+    kernel.outputscale = given["outputscale"]
+    base.lengthscale = given["lengthscale"].unsqueeze(-2)
+    likelihood.noise = noise.unsqueeze(-1)
     if target.mean == "constant":
-        mean.constant = torch.tensor(float(natural["mean"]), dtype=torch.float64)
+        mean.constant = given["mean"]
     return model.eval()

@@ -18,8 +18,13 @@ class Target(Protocol):
 
     Every method takes a batch of points, shape ``(B, d)``, and leaves it unchanged. Outside the
     density's domain the energy is ``+inf`` and the derivatives may be NaN; no method raises because
-    of where a point lies. Everything is float64. A target may also have a ``bounds`` attribute of
-    shape ``(2, d)``: hard walls, outside of which the energy is ``+inf``.
+    of where a point lies. Everything is float64.
+
+    A target may also have these attributes: ``bounds`` of shape ``(2, d)``, hard walls outside of
+    which the energy is ``+inf``; ``costs``, for a gradient or Hessian that is made of other
+    evaluations, such as ``{"gradient": {"value": 21}}``; ``dims`` and ``coords``, which label the
+    arrays of ``constrain`` as ArviZ does, dims beyond the first by variable and labels by dim; and
+    ``observed``, observed data by name. The last three go into the posterior's tree.
     """
 
     @property

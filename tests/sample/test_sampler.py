@@ -90,7 +90,7 @@ def test_the_tree_has_arviz_s_schema(posterior):
     assert {"posterior", "sample_stats", "unconstrained_posterior"} <= set(posterior.children)
     group = posterior["posterior"]
     assert group["scale"].dims == ("chain", "draw")
-    assert group["rest"].dims == ("chain", "draw", "rest_dim")
+    assert group["rest"].dims == ("chain", "draw", "rest_dim_0")
     assert (group.sizes["chain"], group.sizes["draw"]) == (4, 250)
     theta = posterior["unconstrained_posterior"]["theta"]
     np.testing.assert_allclose(group["scale"].values, np.exp(theta.values[..., 0]))

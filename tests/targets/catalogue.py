@@ -19,6 +19,10 @@ from torch.distributions import (
 from bayescape.targets import GaussianProcess
 from bayescape.targets.surfaces import GaussianMixture, MuellerBrown, Schwefel, SixHumpCamel
 
+from .densities import DENSITIES
+from .gpytorch_models import GPYTORCH
+from .pymc_models import PYMC
+
 
 def data(n=18, p=2, seed=0):
     """A smooth function of ``p`` inputs with some noise."""
@@ -106,17 +110,22 @@ PROCESSES = {
     )
 }
 
-SURFACES = {
-    "mueller-brown": lambda: MuellerBrown(0.3),
-    "six-hump-camel": SixHumpCamel,
-    "schwefel": lambda: Schwefel(3),
-    "mixture": lambda: GaussianMixture(
-        [0.3, 0.7],
-        [[0.0, 1.0], [2.0, -1.0]],
-        [[[1.0, 0.4], [0.4, 0.5]], [[0.3, 0.0], [0.0, 2.0]]],
-        log_evidence=2.5,
-    ),
-}
+SURFACES = (
+    {
+        "mueller-brown": lambda: MuellerBrown(0.3),
+        "six-hump-camel": SixHumpCamel,
+        "schwefel": lambda: Schwefel(3),
+        "mixture": lambda: GaussianMixture(
+            [0.3, 0.7],
+            [[0.0, 1.0], [2.0, -1.0]],
+            [[[1.0, 0.4], [0.4, 0.5]], [[0.3, 0.0], [0.0, 2.0]]],
+            log_evidence=2.5,
+        ),
+    }
+    | DENSITIES
+    | PYMC
+    | GPYTORCH
+)
 
 
 def target_named(name):

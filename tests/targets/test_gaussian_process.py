@@ -353,7 +353,7 @@ def test_new_inputs_are_checked():
     with pytest.raises(ValueError, match="`X_new` must have 2 columns"):
         target.predict(theta, [[1.0, 2.0, 3.0]])
     with pytest.raises(ValueError, match="`theta` must have shape"):
-        target.gpytorch_model(theta)
+        target.gpytorch_model(theta[:, :-1])
 
 
 def test_the_caller_s_arrays_are_not_the_target_s():

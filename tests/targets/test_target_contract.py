@@ -25,8 +25,13 @@ def differences(function, theta, step):
 
 
 def step_of(name):
-    """Length of a step: the surfaces' natural scales differ, a process's coordinates are logs."""
-    return 0.05 if name == "schwefel" else 2e-3
+    """Length of a step: the surfaces' natural scales differ, a process's coordinates are logs.
+
+    Starts of two of GPyTorch's models reach periods of a hundredth of the inputs' range, and values
+    of a hundredth of what is left to their upper bound.
+    """
+    steps = {"schwefel": 0.05, "gpytorch-bounded": 2e-5, "gpytorch-composite": 2e-5}
+    return steps.get(name, 2e-3)
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -1,0 +1,256 @@
+"""Exact Gaussian processes of GPyTorch as targets: the posterior over their hyperparameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gpytorch
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch.distributions import Distribution
+
+from bayescape.targets.density import DensityTarget, LogDensity
+from bayescape.targets.gpytorch_fast import CompiledDensity, compiled_density
+from bayescape.targets.gpytorch_parameters import default_prior, rebase
+from bayescape.targets.gpytorch_posterior import (
+    GPyTorchPosterior,
+    GPyTorchStarts,
+    copied,
+    exact_algebra,
+)
+from bayescape.targets.priors import in_double_precision
+from bayescape.targets.regression_data import validate_inputs
+from bayescape.targets.starting_points import Starts
+from bayescape.targets.torch_density import TorchDensity
+
+__all__ = ["GPyTorchTarget", "from_gpytorch", "in_batches"]
+
+Array = NDArray[np.float64]
+
+MISSING = ("weak", "flat", "refuse")
+COMPARED = 3  # starts at which the compiled likelihood is held against the model itself
+AGREEMENT = 1e-6  # relative: another form differs by far more, rounding by far less
+
+
+def from_gpytorch(
+    model: gpytorch.models.ExactGP,
+    likelihood: gpytorch.likelihoods.Likelihood | None = None,
+    mll: gpytorch.mlls.MarginalLogLikelihood | None = None,
+    *,
+    missing: str = "weak",
+    starts: Starts = None,
+    compiled: bool = True,
+) -> DensityTarget:
+    """Make a target of a GPyTorch model: the posterior over its trainable hyperparameters.
+
+    The model, of any kernel and mean, is copied, in double precision; its registered priors and
+    constraints are kept. Coordinates are the logarithms of values above their bounds
+    (``log_lengthscale``, ``log_noise`` above GPyTorch's floor of ``1e-4``), log odds within
+    intervals, and the values themselves where there is no constraint, the Jacobian included. A
+    scaled Matern or RBF kernel over all inputs with a constant or zero mean and Gaussian noise is
+    computed by bayescape's compiled likelihood, once that is seen to agree with the model; any
+    other model by torch's derivatives.
+
+    Parameters
+    ----------
+    model
+        A ``gpytorch.models.ExactGP`` with training data and without batch shape.
+    likelihood
+        The model's own; it may be left out.
+    mll
+        Another objective than the exact log marginal likelihood, such as
+        ``gpytorch.mlls.LeaveOneOutPseudoLikelihood``: what it returns times the number of rows,
+        registered priors included, is the log density over natural units.
+    missing
+        What to do with parameters without a prior: ``"weak"``, give them the default priors of
+        `bayescape.GaussianProcess`, in the units of the training data, and weaker ones if they are
+        none of its parameters; ``"flat"``, leave them flat in their coordinates, where the
+        posterior may be improper; ``"refuse"``, raise.
+    starts
+        As `bayescape.from_numpy` takes them. By default half of them are the model's own values
+        moved by a normal of standard deviation 1.5 in each coordinate, half draws from the priors.
+    compiled
+        Whether the compiled likelihood may be used.
+
+    Returns
+    -------
+    Target
+        Which also predicts, so that `bayescape.predict` and `bayescape.compare` take it.
+
+    Raises
+    ------
+    ValueError
+        If the model is not of that kind, the likelihood not its own, or a prior is missing and
+        is to be refused.
+
+    Notes
+    -----
+    The weak priors of other parameters: with one bound, log-normal about the value that the model
+    has, with a standard deviation of 2; without, normal about it, as wide as 10 standard deviations
+    of the outputs and 10 at least; in an interval, uniform. A covariance that is not positive
+    definite is outside the domain: no jitter is added on the way.
+
+    Parameters that do not require a gradient are not coordinates. Of a sparse model, by
+    ``gpytorch.kernels.InducingPointKernel``, the log density is the collapsed variational bound;
+    have its ``inducing_points`` require no gradient unless they are to be explored as well.
+
+    Examples
+    --------
+    >>> import bayescape as bs
+    >>> target = bs.from_gpytorch(model, likelihood)            # doctest: +SKIP
+    >>> posterior = bs.sample(target)                           # doctest: +SKIP
+    >>> averaged = bs.to_gpytorch(posterior, target)            # doctest: +SKIP
+    """
+    _validate(model, likelihood, missing)
+    clone = copied(mll if mll is not None else model).double()
+    clone.train()
+    own = clone.model if mll is not None else clone
+    rebase(own)
+    posterior = GPyTorchPosterior(own, clone if mll is not None else None)
+    parameters = posterior.parameters
+    lacking = [p for p in parameters if p.path in posterior.without_prior()]
+    if missing == "refuse" and lacking:
+        raise ValueError(
+            f"`model` has no prior on {', '.join(p.label for p in lacking)}, and "
+            "missing='refuse': register one for each, or say missing='weak'"
+        )
+    defaults: dict[str, Distribution] = {}
+    for parameter in lacking if missing == "weak" else []:
+        prior = default_prior(parameter, own, posterior.X, posterior.y)
+        if prior is not None:
+            defaults[parameter.path] = in_double_precision(prior)
+    posterior.defaults = defaults
+    flat = {p.path for p in lacking} - set(defaults) if missing == "flat" else set()
+    posterior.flat = frozenset(flat)
+
+    slow = TorchDensity(posterior)
+    target = GPyTorchTarget(copied(model), posterior, slow, starts)
+    target.probe()
+    theta = target.starts(COMPARED, np.random.default_rng(1))
+    fast = compiled_density(own, parameters, defaults, posterior.X.numpy(), posterior.y.numpy())
+    if compiled and fast is not None and mll is None and _agree(slow, fast, theta):
+        target.density = fast
+    else:
+        slow.settle(theta[:2])
+    return target
+
+
+class GPyTorchTarget(DensityTarget):
+    """The posterior of a GPyTorch model, which predicts; see `bayescape.from_gpytorch`.
+
+    Attributes
+    ----------
+    source
+        A copy of the model.
+    posterior
+        Its log density by torch.
+    X
+        Training inputs, ``(n, p)``.
+    """
+
+    def __init__(
+        self,
+        source: gpytorch.models.ExactGP,
+        posterior: GPyTorchPosterior,
+        density: LogDensity,
+        starts: Starts,
+    ) -> None:
+        self.source, self.posterior, self.X = source, posterior, posterior.X.numpy()
+        parameters = posterior.parameters
+        sides = zip(*(parameter.walls() for parameter in parameters), strict=True)
+        super().__init__(
+            density,
+            [name for parameter in parameters for name in parameter.names()],
+            starts=GPyTorchStarts(posterior) if starts is None else starts,
+            bounds=np.stack([np.concatenate(side) for side in sides]),
+            constrain=posterior.natural,
+            dims={"y": ("observation",)},
+            observed={"y": posterior.y.numpy()},
+        )
+
+    def predict(self, theta: Array, X_new: ArrayLike, *, noise: bool = True) -> tuple[Array, Array]:
+        """Predict at new inputs ``(m, p)`` for points ``(B, d)``: mean and variance, ``(B, m)``.
+
+        With ``noise`` the variance is that of a new observation, without it the function's.
+        """
+        plain = X_new.detach().numpy() if isinstance(X_new, torch.Tensor) else X_new
+        inputs = validate_inputs(plain, "X_new", self.X.shape[1])
+        points = np.asarray(theta, dtype=float)
+        if isinstance(self.density, CompiledDensity):
+            return self.density.predict(points, inputs, noise)
+        means, variances = np.empty((2, len(points), len(inputs)))
+        for i, point in enumerate(points):
+            model, rows = self.gpytorch_model(point), torch.tensor(inputs)
+            with torch.no_grad(), exact_algebra():
+                latent = model(rows)
+                seen = model.likelihood(latent, rows) if noise else latent
+                means[i], variances[i] = latent.mean.numpy(), seen.variance.numpy()
+        return means, variances
+
+    def gpytorch_model(self, theta: Array) -> gpytorch.models.ExactGP:
+        """The model at points, in double precision and evaluation mode.
+
+        Parameters
+        ----------
+        theta
+            One point ``(d,)``, or several ``(S, d)`` for a model of batch shape ``(S,)``.
+        """
+        points = torch.tensor(np.asarray(theta, dtype=float))
+        if points.ndim not in (1, 2) or points.shape[-1] != len(self.names):
+            d = len(self.names)
+            raise ValueError(f"`theta` must have shape ({d},) or (S, {d}), got {np.shape(theta)}")
+        model, lead = copied(self.source).double(), points.shape[:-1]
+        for parameter in self.posterior.parameters:
+            value = parameter.natural(
+                points[..., parameter.part].reshape((*lead, *parameter.shape))
+            )
+            constraint = model.constraint_for_parameter_name(parameter.path)
+            owner, _, name = parameter.path.rpartition(".")
+            raw = value if constraint is None else constraint.inverse_transform(value)
+            module = model.get_submodule(owner)
+            module._parameters[name] = torch.nn.Parameter(raw, requires_grad=False)
+        return in_batches(model, lead)
+
+
+def in_batches(model: gpytorch.models.ExactGP, lead: torch.Size) -> gpytorch.models.ExactGP:
+    """Tell a model whose parameters have been given a batch shape of it; it is returned."""
+    if lead:
+        for module in model.modules():
+            if isinstance(module, gpytorch.kernels.Kernel):
+                module.batch_shape = lead + module.batch_shape
+        model.set_train_data(
+            tuple(inputs.expand(*lead, *inputs.shape) for inputs in model.train_inputs),
+            model.train_targets.expand(*lead, *model.train_targets.shape),
+            strict=False,
+        )
+    return model.eval()
+
+
+def _validate(model: Any, likelihood: Any, missing: str) -> None:
+    if not isinstance(model, gpytorch.models.ExactGP):
+        raise ValueError(
+            f"`model` must be a gpytorch.models.ExactGP, got {type(model).__name__}: approximate "
+            "models have no exact marginal likelihood"
+        )
+    if likelihood is not None and likelihood is not model.likelihood:
+        raise ValueError("`likelihood` must be the one that `model` was made with")
+    if missing not in MISSING:
+        raise ValueError(f"`missing` must be one of {MISSING}, got {missing!r}")
+    if model.train_inputs is None or model.train_targets is None:
+        raise ValueError("`model` has no training data, so there is no posterior: set_train_data")
+    if model.train_targets.ndim != 1 or len(model.train_inputs) != 1:
+        raise ValueError(
+            "`model` must have one tensor of training inputs and training targets of shape (n,), "
+            f"got targets of shape {tuple(model.train_targets.shape)}"
+        )
+
+
+def _agree(slow: TorchDensity, fast: LogDensity, theta: Array) -> bool:
+    """Whether two densities have the same values and gradients."""
+    return all(
+        np.allclose(one, two, rtol=AGREEMENT, atol=AGREEMENT)
+        for one, two in zip(
+            slow.value_and_gradient(theta), fast.value_and_gradient(theta), strict=True
+        )
+    )
