@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from torch.distributions import Distribution
 
@@ -20,7 +19,7 @@ from bayescape.targets.priors import (
     in_double_precision,
 )
 from bayescape.targets.regression_data import RegressionData, validate_inputs
-from bayescape.targets.torch_likelihood import TorchLikelihood
+from bayescape.targets.torch_likelihood import TorchLikelihood, available_device
 
 if TYPE_CHECKING:
     import gpytorch
@@ -124,7 +123,7 @@ class GaussianProcess:
         self.kernel, self.nu, self.ard, self.mean, self.jitter = kernel, nu, ard, mean, jitter
         self.input_names = tuple(input_names) if input_names is not None else None
         self.output_name = output_name
-        self.device = _available(device)
+        self.device = available_device(device)
         form: dict[str, Any] = {"ard": ard, "mean": mean == "constant", "jitter": float(jitter)}
         chosen = correlation(kernel, nu)
         self.likelihood: MarginalLikelihood | TorchLikelihood = (
@@ -394,15 +393,3 @@ class GaussianProcess:
             raise ValueError(
                 f"`{argument}` names {name!r}, but the hyperparameters are {tuple(self._slices)}"
             )
-
-
-def _available(device: str) -> str:
-    """The device, if torch can compute on it in double precision."""
-    try:
-        torch.ones(1, dtype=torch.float64, device=device)
-    except (AssertionError, RuntimeError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"`device` must be 'cpu' or a device that torch has, got {device!r}: {reason}"
-        ) from error
-    return device

@@ -18,7 +18,7 @@ from torch import Tensor
 from bayescape.kernels.correlation import FREE, Correlation
 from bayescape.kernels.torch_correlation import curve, evaluate
 
-__all__ = ["TorchLikelihood"]
+__all__ = ["TorchLikelihood", "available_device"]
 
 Array = NDArray[np.float64]
 
@@ -316,3 +316,15 @@ class TorchLikelihood:
         hessian = 0.5 * (hessian + hessian.mT)
         bad = b.failed | ~torch.isfinite(hessian).all(-1).all(-1)
         return (torch.where(bad[:, None, None], math.nan, hessian),)
+
+
+def available_device(device: str) -> str:
+    """The device, if torch can compute on it in double precision."""
+    try:
+        torch.ones(1, dtype=torch.float64, device=device)
+    except (AssertionError, RuntimeError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"`device` must be 'cpu' or a device that torch has, got {device!r}: {reason}"
+        ) from error
+    return device
