@@ -1,0 +1,1 @@
+"""Posteriors with known truth: what "never silently wrong" is measured on."""
