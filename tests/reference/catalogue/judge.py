@@ -1,0 +1,70 @@
+"""What a result says, held against the truth."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import xarray as xr
+from arviz_stats.base import array_stats
+
+from bayescape import Landscape
+from tests.reference.catalogue.posterior import Truth
+
+__all__ = ["mistakes"]
+
+MEAN = 0.1  # standard deviations, beyond three standard errors
+SD = 0.1  # relative
+OCCUPATION = 0.05
+EVIDENCE = 0.1  # nats, beyond three standard errors
+NEAR = 0.5  # standard deviations between a known minimum and the map's, at most
+
+
+def mistakes(truth: Truth, landscape: Landscape, result: xr.DataTree) -> list[str]:
+    """What is wrong with a result, one phrase for each; empty if nothing is.
+
+    Parameters
+    ----------
+    truth
+        Of the posterior.
+    landscape
+        The map that the result was drawn from.
+    result
+        What `bayescape.sample` returned.
+    """
+    theta = result["unconstrained_posterior"]["theta"].values
+    attributes = result.attrs
+    if np.isposinf(truth.log_evidence):
+        return ["there is no posterior to draw from"]
+    found = []
+    mean, sd = theta.mean(axis=(0, 1)), theta.std(axis=(0, 1))
+    for i, (true_mean, true_sd) in enumerate(zip(truth.mean, truth.sd, strict=True)):
+        scale = true_sd if np.isfinite(true_sd) else sd[i]
+        error = scale / np.sqrt(_effective(theta[..., i], attributes))
+        if abs(mean[i] - true_mean) > MEAN * scale + 3 * error:
+            found.append(f"mean of x[{i}] off by {(mean[i] - true_mean) / scale:+.2f} sd")
+        if abs(sd[i] / true_sd - 1) > SD:
+            found.append(f"sd of x[{i}] off by {sd[i] / true_sd - 1:+.0%}")
+    off, error = attributes["log_evidence"] - truth.log_evidence, attributes["log_evidence_se"]
+    if abs(off) > EVIDENCE + 3 * error:  # never of a NaN, which claims nothing
+        found.append(f"log evidence off by {off:+.2f}")
+
+    claimed = np.array(json.loads(attributes["occupation"]))
+    minima = landscape.minima["theta"].values
+    spread = np.where(np.isfinite(truth.sd), truth.sd, 1.0)
+    shares = np.zeros(len(truth.centres))
+    if len(truth.centres) and len(minima):
+        away = np.abs((minima[:, None] - truth.centres) / spread).max(axis=2)
+        nearest = away.argmin(axis=1)
+        close = away.min(axis=1) < NEAR
+        np.add.at(shares, nearest[close], claimed[close])
+    for k in np.flatnonzero(np.abs(shares - truth.occupation) > OCCUPATION):
+        found.append(f"occupation {shares[k]:.3f} instead of {truth.occupation[k]:.3f}")
+    return found
+
+
+def _effective(draws: np.ndarray, attributes: dict[str, object]) -> float:
+    """Effective number of draws of one coordinate, ``(chain, draw)``."""
+    if "effective_draws" in attributes:
+        return float(attributes["effective_draws"])  # type: ignore[arg-type]
+    return float(array_stats.ess(draws, chain_axis=0, draw_axis=1, method="mean"))
