@@ -131,7 +131,7 @@ def _spike_and_slab(d: int) -> tuple[Array, Array, Array]:
     return (
         np.array([0.6, 0.4]),
         np.stack([np.zeros(d), np.full(d, 0.8)]),
-        np.array([np.eye(d), 0.02**2 * np.eye(d)]),
+        np.array([np.eye(d), 0.15**2 * np.eye(d)]),
     )
 
 
@@ -191,9 +191,9 @@ ADVERSARIES: tuple[Posterior, ...] = (
         adversarial=True,
     ),
     gaussians(
-        "spike-in-slab-5d",
+        "spike-in-slab-3d",
         "a spike inside a wide mode, steep only at arm's length",
-        *_spike_and_slab(5),
+        *_spike_and_slab(3),
         reach=(-5.0, 5.0),
         apart=False,
         adversarial=True,

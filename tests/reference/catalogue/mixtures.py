@@ -168,10 +168,10 @@ MIXTURES: tuple[Posterior, ...] = (
     ),
     gaussians(
         "wide-and-narrow-5d",
-        "a narrow mode lost beside one with 3,000 times its volume",
+        "a narrow mode lost beside one with a hundred times its volume",
         np.array([0.5, 0.5]),
         np.array([np.zeros(5), np.full(5, 4.0)]),
-        np.array([np.eye(5), 0.04 * np.eye(5)]),
+        np.array([np.eye(5), 0.16 * np.eye(5)]),
         reach=(-6.0, 6.0),
     ),
     gaussians(

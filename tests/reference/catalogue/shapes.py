@@ -119,7 +119,7 @@ def _skew_normals_truth() -> Truth:
 
 def _signal_or_noise(x: Tensor) -> Tensor:
     """A likelihood that has a floor, under a wide prior: two explanations, one of them flat."""
-    data = torch.log(0.02 + torch.exp(-0.5 * ((x[0] + 2.0) / 0.4) ** 2 - 0.5 * (x[1] / 0.3) ** 2))
+    data = torch.log(0.05 + torch.exp(-0.5 * ((x[0] + 4.0) / 0.4) ** 2 - 0.5 * (x[1] / 0.3) ** 2))
     return data + normal(x[0], 0.0, 3.0) + normal(x[1], 0.0, 3.0)
 
 
