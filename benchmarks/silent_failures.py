@@ -58,9 +58,10 @@ def run(posterior: Posterior, method: str, seed: int, draws: int) -> dict[str, A
         record |= {
             "used": attributes["method"],
             "minima": landscape.minima.sizes["minimum"],
+            "late": int(result["minima"]["late"].sum()),
             "reliable": int(attributes["reliable"]),
             "warnings": json.loads(attributes["warnings"]),
-            "mistakes": mistakes(posterior.truth(), landscape, result),
+            "mistakes": mistakes(posterior.truth(), result),
             "pareto_k": round(float(attributes["pareto_k"]), 3),
             "evaluations": json.loads(attributes["evaluations"]),
             "mapping_evaluations": json.loads(attributes["mapping_evaluations"]),

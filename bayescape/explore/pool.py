@@ -16,6 +16,7 @@ from bayescape.explore.saddle import SaddleStatus
 from bayescape.explore.symmetry import Symmetry
 from bayescape.explore.tasks import Result
 from bayescape.landscape.harmonic import occupation
+from bayescape.landscape.record import Landscape
 
 __all__ = ["Pool"]
 
@@ -47,6 +48,21 @@ class Pool:
         self.evaluations = Evaluations()
         self.flat: list[Array] = []
         self.lowest = dict.fromkeys((QuenchStatus.AT_BOUND, QuenchStatus.STUCK), np.inf)
+
+    def enter(self, known: Landscape) -> None:
+        """Enter an earlier map, whole."""
+        minima, states = known.minima, known.transition_states
+        place = np.empty(minima.sizes["minimum"], dtype=int)
+        for m in range(len(place)):
+            point = (minima[k].values[m] for k in ("theta", "energy", "hessian"))
+            place[m] = self._minimum(*point)
+            self.hits[place[m]] = minima["hits"].values[m]
+        for s in range(states.sizes["transition_state"]):
+            point = (states[k].values[s] for k in ("theta", "energy", "hessian"))
+            a, b = place[states["joins"].values[s]]
+            self._state(*point, (int(a), int(b)))
+        self.ends.clear()
+        self.seen[:] = 0
 
     def merge(self, result: Result, numbers: NDArray[np.int_], *, independent: bool) -> None:
         """Enter what a task found.

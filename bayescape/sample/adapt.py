@@ -14,7 +14,16 @@ from bayescape.sample.mixture_fit import grow, maximise
 from bayescape.sample.superposition import Superposition
 from bayescape.targets.target import Target
 
-__all__ = ["Pilot", "Round", "advance", "begin", "draw_until", "points_a_round", "settle"]
+__all__ = [
+    "Pilot",
+    "Round",
+    "advance",
+    "begin",
+    "draw_until",
+    "points_a_round",
+    "replace_mixture",
+    "settle",
+]
 
 Array = NDArray[np.float64]
 
@@ -140,6 +149,18 @@ def advance(target: Target, pilot: Pilot, count: int, rng: np.random.Generator) 
         present, anchors = grow(present, anchors, theta, weights)
         for step in range(int(np.clip(EM_WORK // len(theta), *EM_STEPS))):
             present = maximise(present, anchors, theta, weights, tails=step % 3 == 2)
+    return _extend(target, pilot.rounds, pilot.log_proposals, present, anchors, count, rng)
+
+
+def replace_mixture(
+    target: Target,
+    pilot: Pilot,
+    present: Superposition,
+    anchors: Superposition,
+    count: int,
+    rng: np.random.Generator,
+) -> Pilot:
+    """Go on from a mixture that was made otherwise than by a refit; the points are kept."""
     return _extend(target, pilot.rounds, pilot.log_proposals, present, anchors, count, rng)
 
 

@@ -16,7 +16,7 @@ from bayescape.sample.adapt import Pilot, settle
 from bayescape.sample.importance import khat_limit, weigh
 from bayescape.sample.superposition import Superposition, harmonic_superposition, target_of
 
-__all__ = ["METHODS", "Decision", "decide"]
+__all__ = ["METHODS", "Decision", "decide", "judge"]
 
 METHODS = ("superposition", "hmc", "jumps")
 COVERAGE_NEEDED = 0.9  # below it, what the map lacks may hold as much as a small basin
@@ -138,7 +138,13 @@ def decide(landscape: Landscape, ess: int = 1000, *, seed: int = 0, chains: int 
     counted = Counted(target)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 1]))
     pilot = settle(counted, harmonic_superposition(landscape), rng, ess=ess)
+    return judge(landscape, pilot, ess, chains, counted.evaluations)
 
+
+def judge(
+    landscape: Landscape, pilot: Pilot, ess: int, chains: int, evaluations: Evaluations
+) -> Decision:
+    """The decision that a pilot leads to; ``evaluations`` is what that cost."""
     covered = landscape.coverage >= COVERAGE_NEEDED
     leaps = _leapfrogs_per_draw(landscape, pilot.superposition)
     predictions = {
@@ -165,7 +171,7 @@ def decide(landscape: Landscape, ess: int = 1000, *, seed: int = 0, chains: int 
         costs=costs,
         ess=int(ess),
         pilot=pilot,
-        evaluations=counted.evaluations,
+        evaluations=evaluations,
     )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
 from bayescape.sample.superposition import DEGREES, WIDE, Superposition
 
-__all__ = ["grow", "maximise"]
+__all__ = ["grow", "insert", "maximise"]
 
 Array = NDArray[np.float64]
 
@@ -56,22 +57,36 @@ def grow(
         free[around] = 0.0
     if not means:
         return present, anchors
-    return _insert(present, means, scales, basins), _insert(anchors, means, scales, basins)
+    grown = np.full(len(means), GROWN_WEIGHT)
+    return (
+        insert(present, means, scales, basins, grown),
+        insert(anchors, means, scales, basins, grown),
+    )
 
 
-def _insert(
-    mixture: Superposition, means: list[Array], scales: list[Array], basins: list[int]
+def insert(
+    mixture: Superposition,
+    means: ArrayLike,
+    scales: ArrayLike,
+    basins: ArrayLike,
+    weights: ArrayLike,
 ) -> Superposition:
-    """Put components before the guards, each with the weight that a new one begins with."""
-    grown, new = np.full(len(means), GROWN_WEIGHT), np.full(len(means), DEGREES)
-    body = mixture.weights[:-WIDE] * (1 - grown.sum() / mixture.weights[:-WIDE].sum())
+    """Put components before the guards, and take their weights from those before them."""
+    means, weights = np.asarray(means, dtype=float), np.asarray(weights, dtype=float)
+    present = mixture.weights[:-WIDE]
+    body = present * (1 - weights.sum() / present.sum())
+    degrees = np.full(len(means), DEGREES)
+
+    def joined(part: NDArray[Any], new: ArrayLike) -> NDArray[Any]:
+        return np.concatenate([part[:-WIDE], new, part[-WIDE:]])
+
     return dataclasses.replace(
         mixture,
-        weights=np.concatenate([body, grown, mixture.weights[-WIDE:]]),
-        means=np.concatenate([mixture.means[:-WIDE], means, mixture.means[-WIDE:]]),
-        scales=np.concatenate([mixture.scales[:-WIDE], scales, mixture.scales[-WIDE:]]),
-        degrees=np.concatenate([mixture.degrees[:-WIDE], new, mixture.degrees[-WIDE:]]),
-        basins=np.concatenate([mixture.basins[:-WIDE], basins, mixture.basins[-WIDE:]]),
+        weights=np.concatenate([body, weights, mixture.weights[-WIDE:]]),
+        means=joined(mixture.means, means),
+        scales=joined(mixture.scales, scales),
+        degrees=joined(mixture.degrees, degrees),
+        basins=joined(mixture.basins, basins),
     )
 
 

@@ -24,6 +24,9 @@ def posterior_tree(
     theta: Array,
     sample_stats: Mapping[str, NDArray[Any]],
     attributes: Mapping[str, Any],
+    *,
+    minima: xr.Dataset,
+    late: int,
 ) -> xr.DataTree:
     """Label draws and put them where ArviZ expects them.
 
@@ -37,12 +40,16 @@ def posterior_tree(
         Per-draw quantities, each ``(chain, draw)``.
     attributes
         For the root: numbers and strings as they are, anything else as JSON.
+    minima
+        Of the map, in the order that basins are numbered in.
+    late
+        How many of them, the last, were only found while sampling.
 
     Returns
     -------
     xarray.DataTree
-        Groups ``posterior``, ``unconstrained_posterior``, ``sample_stats`` and, for a target with
-        observed data, ``observed_data``.
+        Groups ``posterior``, ``unconstrained_posterior``, ``sample_stats``, ``minima`` and, for a
+        target with observed data, ``observed_data``.
     """
     chains, draws, d = theta.shape
     axes = {"chain": np.arange(chains), "draw": np.arange(draws)}
@@ -65,6 +72,10 @@ def posterior_tree(
             coords=axes,
         ),
     }
+    count = minima.sizes["minimum"]
+    groups["minima"] = minima[["theta", "energy"]].assign(
+        late=("minimum", (np.arange(count) >= count - late).astype(int))
+    )
     if observed := getattr(target, "observed", {}):
         groups["observed_data"] = _dataset(observed, {}, target)
     plain = {

@@ -27,8 +27,10 @@ from bayescape.sample.decision import (
     TUNE,
     Decision,
     decide,
+    judge,
 )
 from bayescape.sample.importance import resample
+from bayescape.sample.late import enlarge, in_order_of, renumbered, take_in, unknown_points
 from bayescape.sample.membership import membership
 from bayescape.sample.result import posterior_tree, versions
 from bayescape.sample.superposition import harmonic_superposition, target_of
@@ -39,6 +41,7 @@ __all__ = ["sample"]
 
 Array = NDArray[np.float64]
 
+ENLARGEMENTS = 2  # of the map, by basins found late
 POOL_LIMIT = 200  # points drawn per draw asked for, at most: past it another method is the answer
 
 
@@ -86,7 +89,9 @@ def sample(
         ArviZ schema. ``posterior`` (natural units), ``unconstrained_posterior`` (``theta``),
         ``sample_stats`` (``energy`` in nats, ``basin``: the minimum that the draw quenches to, -1
         for none in the map, ``log_weight``: log target over superposition, and NUTS's own),
-        ``observed_data``. Root attributes: ``method``, ``decision``, ``log_evidence`` and
+        ``minima`` (``theta``, ``energy``, ``late``: the minima that basins are numbered by, those
+        of the map first and then any that were only found while sampling; give them to
+        `bayescape.explore` as ``suspected`` to have them in the map too), ``observed_data``. Root attributes: ``method``, ``decision``, ``log_evidence`` and
         ``log_evidence_se`` (nats; by the superposition, NaN under the other methods),
         ``pareto_k``, ``occupation`` and ``occupation_se`` by minimum, ``evaluations`` by kind,
         ``seconds``, ``seed``, ``versions``, ``reliable`` (0 or 1) and ``warnings``; the composite
@@ -121,46 +126,68 @@ def sample(
             pilot = decision.pilot
         else:
             pilot = settle(counted, harmonic_superposition(landscape), rng, ess=wanted)
-        chosen = decision.method if method == "auto" and decision is not None else method
+        given, mapping = landscape, Evaluations()
+        for attempt in range(ENLARGEMENTS + 1):
+            chosen = decision.method if method == "auto" and decision is not None else method
+            report(stage=chosen)
+            if chosen == "superposition":
+                drawn = _by_superposition(counted, pilot, shape, wanted, rng)
+            else:
+                drawn = _by_chains(counted, pilot, shape, chosen == "jumps", seed, rng, report)
+            pilot = drawn.pilot
+            report(stage="assigning basins")
+            members = membership(
+                counted, drawn.points, drawn.weights, landscape, pilot.superposition, rng
+            )
+            report(stage="looking for more basins")
+            cost = landscape.evaluations + spent + counted.evaluations
+            stray = drawn.points[members.quenched & (members.basins < 0)]
+            elsewhere = unknown_points(
+                counted, landscape, pilot, cost.gradient_equivalents(len(landscape.names)), rng
+            )
+            larger = enlarge(landscape, np.concatenate([stray, elsewhere]))
+            if larger is landscape or attempt == ENLARGEMENTS:
+                break
+            mapping += larger.evaluations - landscape.evaluations
+            pilot = take_in(counted, pilot, landscape, larger, rng)
+            landscape = larger
+            if decision is not None:
+                decision = judge(landscape, pilot, round(wanted), chains, spent)
 
-        report(stage=chosen)
-        if chosen == "superposition":
-            drawn = _by_superposition(counted, pilot, shape, wanted, rng)
-        else:
-            drawn = _by_chains(counted, pilot, shape, chosen == "jumps", seed, rng, report)
-        pilot = drawn.pilot
-
-        report(stage="assigning basins")
-        members = membership(
-            counted, drawn.points, drawn.weights, landscape, pilot.superposition, rng
-        )
     theta, basins = drawn.points[drawn.picked], members.basins[drawn.picked]
     occupied = audit.occupation_of_draws(basins, members, drawn.effective)
     found = audit.map_warnings(landscape, members.unknown, COVERAGE_NEEDED)
+    if larger is not landscape:
+        found.append(
+            f"Basins were found late {ENLARGEMENTS + 1} times: there may be more. Explore further."
+        )
     if chosen == "superposition":
         found += audit.superposition_warnings(pilot, wanted)
     else:
         found += audit.chain_warnings(theta, drawn.stats.get("diverging"), landscape, pilot)
     if method == "auto" and decision is not None and not decision.valid:
         found.append("The decision found no method that it predicts to be right.")
+    order = in_order_of(given, landscape)
     return posterior_tree(
         counted.target,
         theta,
-        {"basin": basins, **drawn.stats},
+        {"basin": renumbered(basins, order), **drawn.stats},
         {
             "method": chosen,
             "decision": decision.asdict() if decision is not None else {},
             **drawn.attributes,
-            "occupation": occupied.share.tolist(),
-            "occupation_se": occupied.standard_error.tolist(),
+            "occupation": occupied.share[order].tolist(),
+            "occupation_se": occupied.standard_error[order].tolist(),
             "evaluations": (counted.evaluations + spent).asdict(),
-            "mapping_evaluations": landscape.evaluations.asdict(),
+            "mapping_evaluations": (given.evaluations + mapping).asdict(),
             "seconds": time.perf_counter() - started,
             "seed": seed,
             "versions": versions(),
             "reliable": int(not found),
             "warnings": found,
         },
+        minima=landscape.minima.isel(minimum=order),
+        late=len(order) - given.minima.sizes["minimum"],
     )
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 from arviz_stats.base import array_stats
 
-from bayescape import Landscape
 from tests.reference.catalogue.posterior import Truth
 
 __all__ = ["mistakes"]
@@ -20,15 +19,13 @@ EVIDENCE = 0.1  # nats, beyond three standard errors
 NEAR = 0.5  # standard deviations between a known minimum and the map's, at most
 
 
-def mistakes(truth: Truth, landscape: Landscape, result: xr.DataTree) -> list[str]:
+def mistakes(truth: Truth, result: xr.DataTree) -> list[str]:
     """What is wrong with a result, one phrase for each; empty if nothing is.
 
     Parameters
     ----------
     truth
         Of the posterior.
-    landscape
-        The map that the result was drawn from.
     result
         What `bayescape.sample` returned.
     """
@@ -50,7 +47,7 @@ def mistakes(truth: Truth, landscape: Landscape, result: xr.DataTree) -> list[st
         found.append(f"log evidence off by {off:+.2f}")
 
     claimed = np.array(json.loads(attributes["occupation"]))
-    minima = landscape.minima["theta"].values
+    minima = result["minima"]["theta"].values
     spread = np.where(np.isfinite(truth.sd), truth.sd, 1.0)
     shares = np.zeros(len(truth.centres))
     if len(truth.centres) and len(minima):

@@ -1,0 +1,355 @@
+"""An exploration under way: what is found, what was tried, and what to try next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayescape.evaluations import Evaluations
+from bayescape.explore.coverage import expected_coverage, expected_minima, quenches_to_settle
+from bayescape.explore.moves import kicks, ways_up
+from bayescape.explore.pairs import choose_pairs, metric_distances
+from bayescape.explore.pool import Pool
+from bayescape.explore.symmetry import Symmetry
+from bayescape.explore.tasks import PAIR_METHODS, Climbs, Pair, Quenches, Result, Task
+from bayescape.explore.worker import Worker
+from bayescape.landscape.record import Landscape
+from bayescape.progress import Report
+from bayescape.targets.target import Target
+
+__all__ = ["Search"]
+
+Array = NDArray[np.float64]
+T = TypeVar("T")
+
+# How warnings begin of which an exploration that goes on judges afresh.
+JUDGED = ("Of ", "The stopping rule ", "The exploration ")
+FIRST = 8  # quenches of the first sweep
+CHUNK = 24  # quenches in a task, side by side
+HOPELESS = 64  # quenches that ended in no minimum
+SEARCHED = 6  # minima that are searched from in a task, side by side
+NEGLIGIBLE = 1e-6  # harmonic occupation of a minimum
+WORTH = 0.01  # harmonic occupation of a minimum that scattered quenches are to confirm
+CONFIRMED = 4  # hits by them
+PATIENCE = 4  # how many times the quenches that the stopping rule asks for are spent on it
+LEAST = 60  # quenches before the rule is believed, for it sees no basin smaller than their number,
+LEAST_BY_COORDINATE = 10  # or so many by coordinate: the more there are, the less starts see,
+MOST_BY_COORDINATE = 200  # up to so many
+MOST_TASKS = 16  # at once
+
+
+class _Stopped(Exception):
+    """No search may begin any more; the message says why."""
+
+
+class Search:
+    """An exploration under way."""
+
+    def __init__(
+        self,
+        target: Target,
+        worker: Worker,
+        report: Report,
+        max_quenches: int,
+        seed: int,
+        known: Landscape | None = None,
+    ) -> None:
+        self.target, self.worker, self.report, self.seed = target, worker, report, seed
+        self.known = known
+        self.d = len(target.names)
+        self.scales = worker.scales
+        self.symmetry = Symmetry(target)
+        self.pool = Pool(self.symmetry)
+        self.max_quenches = max_quenches
+        self.warnings: list[str] = []
+        self.quenches = 0
+        self.chunks = 0
+        self.hopped: set[int] = set()  # minima that have been searched from
+        self.climbed: set[int] = set()
+        self.tried: set[tuple[int, int, str]] = set()
+        if known is not None:
+            self._take_up(known)
+
+    def _take_up(self, known: Landscape) -> None:
+        """Begin with what an earlier exploration found, and tried."""
+        self.pool.enter(known)
+        # Its scattered quenches count with new ones, from starts that it did not use.
+        self.quenches = self.chunks = int(self.pool.hits.sum())
+        minima = range(len(self.pool.minima))
+        self.hopped, self.climbed = set(minima), set(minima)
+        self.tried = {
+            self._key((a, b, method)) for a in minima for b in range(a) for method in PAIR_METHODS
+        }
+
+    def run(self, suspected: Array) -> str:
+        """Search until there is nothing left to try; return why it stopped.
+
+        Parameters
+        ----------
+        suspected
+            Points to quench before anything else, ``(B, d)``.
+        """
+        try:
+            if len(suspected):
+                self._do([Quenches(part, self.pool.minima) for part in _chunks(suspected)])
+            if not self._sweep():
+                return "no quench ended in a minimum"
+            while self._connect() | self._climb() | self._hop() | self._confirm():
+                pass
+            return self._settled()
+        except _Stopped as reason:
+            return str(reason)
+
+    def _do(self, tasks: Sequence[Task], *, independent: bool = False) -> list[Result]:
+        """Run tasks and enter what they found, in their order."""
+        known = np.arange(len(self.pool.minima))
+        results, ended = self.worker.run(tasks, spent=self.pool.evaluations)
+        for result in results:
+            self.pool.merge(result, known, independent=independent)
+        self._tell()
+        if ended:
+            self.warnings.append(
+                "The exploration was interrupted: the map is what it had found."
+                if ended == "interrupted"
+                else f"The exploration is not complete: {ended}."
+            )
+            raise _Stopped(ended)
+        return results
+
+    def _tell(self) -> None:
+        """Say where things stand."""
+        self.report(
+            minima=len(self.pool.minima),
+            transition_states=len(self.pool.states),
+            coverage=self._coverage(),
+            evaluations=self.pool.evaluations.total,
+            seconds_left=self._seconds_left(),
+        )
+
+    def _hits(self) -> NDArray[np.int_]:
+        return self.pool.orbit_counts(self.pool.hits)
+
+    def _coverage(self) -> float:
+        return expected_coverage(self._hits())
+
+    def _seconds_left(self) -> float:
+        """An estimate from the pace so far: of the quenches that the rule wants, and the rest."""
+        quenches = min(self._wanted(), self.max_quenches - self.quenches)
+        pace = self.worker.pace
+        searches = sum(len(self._waiting(done)) for done in (self.hopped, self.climbed))
+        left = pace(Quenches) * quenches / CHUNK + pace(Climbs) * searches / SEARCHED
+        return min(left, self.worker.seconds_left)
+
+    def _wanted(self) -> int:
+        """How many quenches more the rule asks for if they end in no new minimum."""
+        return max(0, self._needed() - int(self._hits().sum()))
+
+    def _needed(self) -> int:
+        """How many quenches the rule asks for, given the minima that they hit so far."""
+        by_size = min(LEAST_BY_COORDINATE * self.d, MOST_BY_COORDINATE)
+        least = min(max(LEAST, by_size), self.max_quenches)
+        return max(least, quenches_to_settle(int((self._hits() > 0).sum())))
+
+    def _sweep(self) -> bool:
+        """Independent quenches, until the number of minima is settled; whether there is any."""
+        while self.quenches < self.max_quenches and self._wanted():
+            # Few to begin with, for what they find captures; then up to as many as came before.
+            count = FIRST if self.quenches == 0 else max(CHUNK, self.quenches)
+            self._scatter(min(count, self._wanted()) if len(self._hits()) else count)
+            if not len(self._hits()) and self.quenches >= HOPELESS:
+                break
+        if not len(self._hits()):
+            ends = "; ".join(f"{text}: {count}" for text, count in self.pool.ends.most_common())
+            self.warnings.append(f"None of {self.quenches} quenches ended in a minimum. {ends}.")
+        return len(self._hits()) > 0
+
+    def _settled(self) -> str:
+        """Why the search ends here; what speaks against it goes to the warnings."""
+        hits, unconfirmed = self._hits(), self.pool.unconfirmed(WORTH, CONFIRMED)
+        if len(unconfirmed):
+            held = self.pool.occupation()[unconfirmed].sum()
+            self.warnings.append(
+                f"Of {self.quenches} scattered quenches fewer than {CONFIRMED} hit "
+                f"{len(unconfirmed)} of the minima, which hold {held:.1%} by harmonic occupation: "
+                "the starts hardly see basins that matter, so there may be others."
+            )
+        if not self._wanted():
+            return f"all minima expected are found, after {self.quenches} quenches"
+        self.warnings.append(
+            f"The stopping rule expects {expected_minima(hits):.1f} minima after {self.quenches} "
+            f"quenches, but {(hits > 0).sum()} were found: raise `max_quenches`."
+        )
+        return f"the limit of {self.max_quenches} quenches was reached"
+
+    def _scatter(self, count: int) -> None:
+        """Quenches from scattered starts, as many as the limits allow."""
+        count = min(count, self.max_quenches - self.quenches, self._affordable())
+        tasks = []
+        for part in np.array_split(np.arange(count), -(-count // CHUNK)):
+            rng = np.random.default_rng([self.seed, 0, self.chunks])
+            starts = np.asarray(self.target.starts(len(part), rng), dtype=float)
+            tasks.append(Quenches(starts, self.pool.minima))
+            self.chunks += 1
+        self.quenches += count
+        self._do(tasks, independent=True)
+
+    def _confirm(self) -> bool:
+        """More scattered quenches, while a minimum worth having was hit by fewer than two.
+
+        What the starts hardly see has company that no search has come upon: the rule counts
+        quenches, and knows nothing of how much probability a basin holds.
+        """
+        most = min(self.max_quenches, PATIENCE * self._needed())
+        doubtful = self._wanted() or len(self.pool.unconfirmed(WORTH, CONFIRMED))
+        if not doubtful or self.quenches >= most:
+            return False
+        self._scatter(min(max(CHUNK, self.quenches // 2), most - self.quenches))
+        return True
+
+    def _affordable(self) -> int:
+        """How many quenches the budget still pays for, one at least."""
+        spent = self.pool.evaluations.gradient_equivalents(self.d)
+        each = spent / self.quenches if self.quenches else 30.0 + 2 * (self.d + 1)
+        left = (self.worker.budget.evaluations - spent) / each
+        return int(np.clip(left, 1, MOST_TASKS * CHUNK))
+
+    def _matters(self) -> list[int]:
+        """Minima to search from, one of each orbit.
+
+        Those that a quench hit or whose occupation is not negligible; of the others, which a rugged
+        target may have without end, no more than as many.
+        """
+        if not len(self.pool.minima):
+            return []
+        reached = (self.pool.hits > 0) | (self.pool.occupation() > NEGLIGIBLE)
+        first = np.unique(self.pool.orbit[reached])
+        others = np.setdiff1d(self.pool.orbit, first)
+        return [int(m) for m in np.sort(np.concatenate([first, others[: len(first)]]))]
+
+    def _waiting(self, done: set[int]) -> list[int]:
+        """The minima that have not been searched from yet, in order of their finding."""
+        return [m for m in self._matters() if m not in done]
+
+    def _hop(self) -> bool:
+        """Basin hopping from each new minimum."""
+        new = self._waiting(self.hopped)
+        for batch in _batches(new):
+            rngs = [np.random.default_rng([self.seed, 1, m]) for m in batch]
+            minima, unit = self.pool.minima, self.scales.unit
+            starts = [
+                kicks(minima.points[m], unit, rng) for m, rng in zip(batch, rngs, strict=True)
+            ]
+            self.hopped.update(batch)
+            self._do([Quenches(np.concatenate(part), minima) for part in _parts(starts)])
+        return bool(new)
+
+    def _climb(self) -> bool:
+        """Single-ended searches up both ends of the softest modes of each new minimum."""
+        new = self._waiting(self.climbed)
+        for batch in _batches(new):
+            self.climbed.update(batch)
+            self._do([self._climbs(part) for part in _parts(batch)])
+        return bool(new)
+
+    def _climbs(self, starting: Sequence[int]) -> Climbs:
+        minima, unit = self.pool.minima, self.scales.unit
+        ways = [ways_up(minima.points[m], minima.hessians[m], unit) for m in starting]
+        points, modes = (np.concatenate(part) for part in zip(*ways, strict=True))
+        each = len(points) // len(starting)
+        return Climbs(points, modes, np.repeat(starting, each), minima, self.pool.states)
+
+    def _connect(self) -> bool:
+        """Double-ended searches, until no attempt is left that is worth making."""
+        any_made = False
+        while attempts := self._attempts():
+            batch = attempts[: _batch_size(len(attempts))]
+            self.tried.update(self._key(attempt) for attempt in batch)
+            self._do([self._pair(*attempt) for attempt in batch])
+            any_made = True
+        return any_made
+
+    def _key(self, attempt: tuple[int, int, str]) -> tuple[int, int, str]:
+        """The same for all images of a pair."""
+        a, b, method = attempt
+        images = np.sort(self.pool.permutation[:, [a, b]], axis=1)
+        first = images[np.lexsort(images.T[::-1])[0]]
+        return int(first[0]), int(first[1]), method
+
+    def _attempts(self) -> list[tuple[int, int, str]]:
+        pool = self.pool
+        if len(pool.minima) < 2:
+            return []
+        attempts = choose_pairs(
+            points=pool.minima.points / self.scales.unit,
+            distances=metric_distances(pool.minima.points, pool.minima.hessians),
+            joins=pool.joins,
+            state_energies=pool.states.energies,
+            energies=pool.minima.energies,
+            occupation=pool.occupation(),
+            matters=np.flatnonzero(np.isin(pool.orbit, self._matters())).tolist(),
+            tried=lambda attempt: self._key(attempt) in self.tried,
+        )
+        return list({self._key(attempt): attempt for attempt in reversed(attempts)}.values())[::-1]
+
+    def _pair(self, a: int, b: int, method: str) -> Pair:
+        minima = self.pool.minima
+        rng = np.random.default_rng([self.seed, 2, a, b])
+        along = (minima.points[b] - minima.points[a]) / self.scales.unit
+        aside = rng.standard_normal(self.d)
+        aside -= (aside @ along) / (along @ along) * along
+        length = 0.5 * np.linalg.norm(along) / max(float(np.linalg.norm(aside)), 1e-300)
+        bend = length * aside * self.scales.unit
+        return Pair((a, b), method, bend, minima, self.pool.states)
+
+    def landscape(self, stopped: str) -> Landscape:
+        """The map as it stands."""
+        pool, known = self.pool, self.known
+        before = [] if known is None else [w for w in known.warnings if not w.startswith(JUDGED)]
+        found = [*before, *self.warnings, *pool.warnings(self.target.names)]
+        parts = len(pool.components()) if len(pool.minima) else 0
+        if parts > 1:
+            stopped += f"; the graph is in {parts} parts that no transition state found joins"
+        return Landscape.from_arrays(
+            names=self.target.names,
+            minima=pool.minima.points,
+            energies=pool.minima.energies,
+            hessians=pool.minima.hessians,
+            hits=pool.hits,
+            transition_states=pool.states.points,
+            transition_energies=pool.states.energies,
+            transition_hessians=pool.states.hessians,
+            joins=pool.joins,
+            coverage=self._coverage(),
+            evaluations=pool.evaluations + (known.evaluations if known else Evaluations()),
+            ends=dict(pool.ends + Counter(known.ends if known else {})),
+            stopped=stopped,
+            warnings=list(dict.fromkeys(found)),
+            seconds=self.worker.seconds + (known.seconds if known else 0.0),
+            seed=self.seed,
+            target=self.target,
+        )
+
+
+def _chunks(points: Array) -> list[Array]:
+    """Points by task."""
+    return [points[i : i + CHUNK] for i in range(0, len(points), CHUNK)]
+
+
+def _batch_size(count: int) -> int:
+    """How many searches to make at once: a quarter, for each may spare the others work."""
+    return min(max(1, count // 4), MOST_TASKS)
+
+
+def _batches(waiting: Sequence[int]) -> list[list[int]]:
+    """Minima to search from at once: no more than a task, or than a quarter of them."""
+    size = max(SEARCHED, _batch_size(len(waiting)))
+    return [list(waiting[i : i + size]) for i in range(0, len(waiting), size)]
+
+
+def _parts(batch: Sequence[T]) -> list[Sequence[T]]:
+    """What is to be searched from at once, by task."""
+    return [batch[i : i + SEARCHED] for i in range(0, len(batch), SEARCHED)]
