@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 HEAVIEST = 8  # weighted points that are quenched: where the mixture lacks most
 FRESH = 8  # quenches from fresh starts at a time
 SHARE = 0.05  # of all evaluations, the map's included, that goes into fresh quenches
+LEAST = 3000  # gradient equivalents for more exploring, above what the map took
 REFITS = 2  # after a basin was taken in
 
 
@@ -64,6 +65,8 @@ def enlarge(landscape: Landscape, suspected: Array) -> Landscape:
         landscape.target,
         seed=landscape.seed,
         progress=False,
+        # Where minima are without end there would be no end to this either.
+        budget=landscape.evaluations.gradient_equivalents(len(landscape.names)) + LEAST,
         known=landscape,
         suspected=suspected,
     )

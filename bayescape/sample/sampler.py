@@ -91,7 +91,8 @@ def sample(
         for none in the map, ``log_weight``: log target over superposition, and NUTS's own),
         ``minima`` (``theta``, ``energy``, ``late``: the minima that basins are numbered by, those
         of the map first and then any that were only found while sampling; give them to
-        `bayescape.explore` as ``suspected`` to have them in the map too), ``observed_data``. Root attributes: ``method``, ``decision``, ``log_evidence`` and
+        `bayescape.explore` as ``suspected`` to have them in the map too), ``observed_data``.
+        Root attributes: ``method``, ``decision``, ``log_evidence`` and
         ``log_evidence_se`` (nats; by the superposition, NaN under the other methods),
         ``pareto_k``, ``occupation`` and ``occupation_se`` by minimum, ``evaluations`` by kind,
         ``seconds``, ``seed``, ``versions``, ``reliable`` (0 or 1) and ``warnings``; the composite
