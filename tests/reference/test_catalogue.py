@@ -74,7 +74,7 @@ def test_closed_forms_agree_with_sums_over_a_grid(name):
 def test_nothing_is_wrong_in_silence(name):
     posterior = BY_NAME[name]
     landscape = bs.explore(posterior.make(), seed=1, **QUIET)
-    result = bs.sample(landscape, 4000, method="auto", seed=1, **QUIET)
+    result = bs.sample(landscape, 4000, method="superposition", seed=1, **QUIET)
     wrong = mistakes(posterior.truth(), result)
     assert not (result.attrs["reliable"] and wrong), wrong
     if not posterior.adversarial:
