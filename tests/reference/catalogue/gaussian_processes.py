@@ -1,8 +1,8 @@
 """Posteriors over the hyperparameters of Gaussian processes, with one to eight basins that matter.
 
-The truth of each is stored in ``gaussian_processes.json``; `tests.reference.catalogue.gp_truth`
-made it, by quadrature or by nautilus, on an energy of its own (`tests.reference.catalogue.gp_energy`).
-The first two are the ones of `tests.reference.gp_posteriors`.
+The truth of each is stored in ``gaussian_processes.json``: `gp_truth` made it, by quadrature or by
+nautilus, and checked the energy that it used against `gp_energy`, which is written apart. The first
+two are the ones of `tests.reference.gp_posteriors`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.distributions import Distribution, Gamma, InverseGamma, LogNormal, No
 from bayescape import GaussianProcess
 from tests.reference import gp_posteriors
 from tests.reference.catalogue import gp_data
-from tests.reference.catalogue.gp_energy import DEFAULT_PRIORS, Energy, Prior
+from tests.reference.catalogue.gp_energy import Energy, Prior, default_priors
 from tests.reference.catalogue.posterior import Posterior, Truth
 from tests.reference.gp_targets import target_of
 
@@ -97,7 +97,7 @@ class Problem:
         p = inputs.shape[1]
         names = ["lengthscale"] * p + ["outputscale", "noise"]
         names += ["nu"] * (self.nu == "free") + ["mean"] * (self.mean == "constant")
-        priors: Any = DEFAULT_PRIORS(p) if self.priors == "default" else self.priors or {}
+        priors: Any = default_priors(p) if self.priors == "default" else self.priors or {}
         walls = {"nu": (0.2, 50.0)} | dict(self.bounds or {})
         edges = [np.log(walls[name]) if name in walls else (-np.inf, np.inf) for name in names]
         return Energy(

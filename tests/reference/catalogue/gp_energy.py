@@ -7,14 +7,14 @@ code that it judges.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 from scipy.linalg import cho_factor, cho_solve
 
-__all__ = ["DEFAULT_PRIORS", "Energy", "Prior", "free"]
+__all__ = ["Energy", "Prior", "default_priors"]
 
 Array = NDArray[np.float64]
 Prior = tuple[str, float, float]
@@ -23,10 +23,8 @@ JITTER = 1e-6  # of the outputscale, on the diagonal
 NU_STEP = 1e-5  # of log nu, in differences of the correlation
 REFUSED = 1e300  # energy where the covariance is not positive definite, or outside the walls
 
-free = "free"
 
-
-def DEFAULT_PRIORS(inputs: int) -> dict[str, Prior]:
+def default_priors(inputs: int) -> dict[str, Prior]:
     """The documented default priors for standardised data, as numbers."""
     location = np.sqrt(2) + 0.5 * np.log(inputs) + 0.5 * np.log(12)
     return {
@@ -104,7 +102,7 @@ class Energy:
         squares = (self.inputs[:, None] - self.inputs[None]) ** 2 * np.exp(-2 * theta[:p])
         scale, noise = np.exp(theta[p : p + 2])
         distance = np.sqrt(squares.sum(axis=2))
-        order = float(np.exp(theta[p + 2])) if self.nu == free else self.nu
+        order = float(np.exp(theta[p + 2])) if self.nu == "free" else self.nu
 
         def at(nu: float) -> tuple[Array, Array, float]:
             factor = 1.0 if self.kernel == "rbf" else np.sqrt(2 * nu)
@@ -122,7 +120,7 @@ class Energy:
         inner = 0.5 * (cho_solve(chol, np.eye(n)) - np.outer(alpha, alpha))
         gradient = [(inner * scale * factor * slope * squares[..., i]).sum() for i in range(p)]
         gradient += [(inner * signal).sum(), noise * np.trace(inner)]
-        if self.nu == free:
+        if self.nu == "free":
             up, down = (at(order * np.exp(s))[0] for s in (NU_STEP, -NU_STEP))
             gradient.append((inner * scale * (up - down)).sum() / (2 * NU_STEP))
         if self.mean:
@@ -146,8 +144,3 @@ def _prior(prior: Prior, t: float) -> tuple[float, float]:
     if kind == "inverse-gamma":
         return stats.invgamma.logpdf(np.exp(t), a, scale=b) + t, b * np.exp(-t) - a
     raise ValueError(f"`prior` must be of a known kind, got {kind!r}")
-
-
-def by_coordinate(per_name: Mapping[str, Prior], names: Sequence[str]) -> tuple[Prior | None, ...]:
-    """The prior of every coordinate, of those of the hyperparameters."""
-    return tuple(per_name.get(name) for name in names)

@@ -18,6 +18,7 @@ these are found equal to those in plain NumPy at 200 points.
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
@@ -152,12 +153,8 @@ def box_of(energy: Energy, target: GaussianProcess, minima: Array) -> Array:
         inside = theta[energies < min(energies.min(), energy(minima[0])) + DEEP]
         cell = np.max(np.diff(np.unique(theta[:, 0]))) / (box[1, 0] - box[0, 0])
         pad = cell * (box[1] - box[0])
-        box = np.stack(
-            [
-                np.maximum(inside.min(axis=0) - pad, box[0]),
-                np.minimum(inside.max(axis=0) + pad, box[1]),
-            ]
-        )
+        low, high = inside.min(axis=0) - pad, inside.max(axis=0) + pad
+        box = np.stack([np.maximum(low, box[0]), np.minimum(high, box[1])])
     return box
 
 
@@ -195,7 +192,7 @@ def by_quadrature(
 def by_nautilus(
     energy: Energy, target: GaussianProcess, rng: np.random.Generator
 ) -> tuple[dict[str, Any], Array]:
-    """Moments and evidence of a long run, with its Monte Carlo errors, and points drawn by weight."""
+    """Moments and evidence of a long run, with its errors, and points drawn by weight."""
     from nautilus import Sampler
 
     assert all(prior is not None for prior in energy.priors)
@@ -236,7 +233,7 @@ def basin_of(target: GaussianProcess, walls: Array, x: Array, minima: Array) -> 
         down = -target.energy_and_gradient(inside[None])[1][0]
         return np.where(((x <= walls[0]) & (down < 0)) | ((x >= walls[1]) & (down > 0)), 0.0, down)
 
-    for begin, end in zip(STAGES, STAGES[1:], strict=False):
+    for begin, end in itertools.pairwise(STAGES):
         x = integrate.odeint(slope, x, [begin, end], rtol=1e-3, atol=1e-4, mxstep=20_000)[-1]
         away = np.abs(x - minima).max(axis=1)
         if away.min() < ARRIVED:
@@ -279,8 +276,8 @@ def main(names: list[str]) -> None:
         if problem.name in names or (not names and problem.name not in answers):
             answers[problem.name] = truth(problem)
             STORED.write_text(json.dumps(answers, indent=1) + "\n")
-            summary = {k: v for k, v in answers[problem.name].items() if k not in ("minima", "box")}
-            print(problem.name, json.dumps(summary), file=sys.stderr, flush=True)
+            done = answers[problem.name]
+            sys.stderr.write(f"{problem.name}: {done['seconds']} s, {done['occupation']}\n")
 
 
 if __name__ == "__main__":
