@@ -11,6 +11,8 @@ where that is within the cap, and is charged for the longer run alone. Nested sa
 superposition are stopped by their own count of effective draws.
 
 Costs are counted in gradient equivalents: a value is one half, a Hessian in d coordinates d + 1.
+Speed is effective draws per second of processor time, which a busy machine changes less than it
+does wall time.
 Printed for each method are medians over the seeds, the errors against the truth among them
 (`benchmarks.draws.judge`), ratios to ours, and the two bars on the reference posterior.
 """
@@ -110,7 +112,7 @@ def record(
         "cost/draw": cost / ess if ess else None,
         "seconds": drawn.seconds,
         "cpu": drawn.cpu,
-        "draws/s": ess / drawn.seconds,
+        "draws/s": ess / drawn.cpu,
         "reached": bool(ess >= wanted),
         "stopped": drawn.stopped,
         **drawn.said,
@@ -125,7 +127,17 @@ def summary(runs: list[dict[str, Any]], baseline: dict[str, float] | None) -> di
         found = [value for value in map(of, runs) if value is not None]
         return float(np.median(found)) if found else None
 
-    numbers = ("ess", "rhat", "values", "gradients", "Hessians", "cost", "cost/draw", "seconds")
+    numbers = (
+        "ess",
+        "rhat",
+        "values",
+        "gradients",
+        "Hessians",
+        "cost",
+        "cost/draw",
+        "seconds",
+        "cpu",
+    )
     row: dict[str, Any] = {"method": runs[0]["method"]}
     row |= {name: middle(lambda r, name=name: r[name]) for name in (*numbers, "draws/s")}
     for name in ("mean", "sd", "occupation", "evidence"):

@@ -167,9 +167,9 @@ PROBLEMS: tuple[Problem, ...] = (
         adversarial=True,
     ),
     Problem(
-        "gp-two-hundred-points",
+        "gp-much-data",
         "much data, so a narrow posterior under wide priors: a superposition that starts too wide",
-        lambda: gp_data.schwefel(200, 1, 0),
+        lambda: gp_data.schwefel(100, 1, 0),
     ),
     Problem(
         "gp-sunspots-with-a-mean",
@@ -202,13 +202,6 @@ PROBLEMS: tuple[Problem, ...] = (
         lambda: gp_data.schwefel(40, 3, 6),
     ),
     Problem(
-        "gp-linnerud",
-        "weak real data: six modes, of inputs that matter or do not, flat in those that do not",
-        lambda: gp_data.linnerud(1),
-        nu=1.5,
-        priors="default",
-    ),
-    Problem(
         "gp-diabetes",
         "eight minima on real data, of which some hold a third of the mass and some next to none",
         lambda: gp_data.diabetes(25, (2, 3, 8), 120),
@@ -219,6 +212,13 @@ PROBLEMS: tuple[Problem, ...] = (
         "gp-irrelevant-inputs",
         "three irrelevant inputs: directions that are flat up to where the prior ends them",
         lambda: gp_data.sine(30, 2, 0.3, inputs=4),
+        priors="default",
+    ),
+    Problem(
+        "gp-linnerud",
+        "weak real data: six modes, of inputs that matter or do not, flat in those that do not",
+        lambda: gp_data.linnerud(1),
+        nu=1.5,
         priors="default",
     ),
     Problem(

@@ -44,7 +44,10 @@ QUENCHES = 200
 KEPT = 12.0  # nats above the lowest minimum: those higher hold no mass to speak of
 DEEP = 30.0  # nats above the lowest, where the grid may end
 REACH = 7.0  # prior standard deviations that the first grid reaches, to see where that is
-NODES = {3: (96, 128), 4: (40, 52)}  # along each axis, by number of coordinates
+# Numbers of nodes along each axis of the two grids, by number of coordinates. Much data makes the
+# box small, and every node expensive.
+NODES = {3: (96, 128), 4: (36, 46)}
+FEWER = {45: (72, 96), 100: (40, 56)}  # in three coordinates, from so many rows
 CHUNK = 20_000
 FOLLOWED = 4000
 STAGES = (0.0, 3.0, 20.0, 100.0, 400.0)  # of the descent, after which it is looked at
@@ -164,7 +167,11 @@ def by_quadrature(
     """Moments and evidence with what two grids differ by, and points drawn by weight."""
     box = box_of(energy, target, minima)
     found = []
-    for nodes in NODES[energy.d]:
+    sizes = NODES[energy.d]
+    if energy.d == 3:
+        for rows, fewer in FEWER.items():
+            sizes = fewer if len(energy.outputs) >= rows else sizes
+    for nodes in sizes:
         theta, energies, log_w = on_nodes(target, box, nodes)
         log_mass = log_w - energies
         top = log_mass.max()
@@ -178,7 +185,7 @@ def by_quadrature(
     picked = theta[np.searchsorted(np.cumsum(weights), ranks).clip(max=len(theta) - 1)]
     return {
         "how": "quadrature",
-        "nodes": list(NODES[energy.d]),
+        "nodes": list(sizes),
         "box": box.tolist(),
         "log_evidence": evidence,
         "log_evidence_error": abs(evidence - evidence_0),
