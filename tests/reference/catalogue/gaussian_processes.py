@@ -264,7 +264,7 @@ def _posterior(problem: Problem) -> Posterior:
 
 
 BY_QUADRATURE = 4  # coordinates, at most
-QUADRATURE = "Gauss-Legendre quadrature, two sizes of grid; steepest descent of 4,000 of its points"
+QUADRATURE = "quadrature on two grids that agree; steepest descent of 4,000 of their points"
 NAUTILUS = "60,000 effective draws by nautilus; steepest descent of at least 4,000 of them"
 GAUSSIAN_PROCESSES: tuple[Posterior, ...] = (
     Posterior(
