@@ -159,9 +159,17 @@ def warm_up(posterior: Posterior) -> None:
 
 
 def compare(
-    posterior: Posterior, methods: list[str], wanted: float, seeds: int, cap: float
-) -> dict[str, Any]:
-    """Everybody on one posterior; prints the table and returns what is to be written."""
+    posterior: Posterior,
+    methods: list[str],
+    wanted: float,
+    seeds: int,
+    cap: float,
+    keep: Callable[[dict[str, Any]], None],
+) -> list[dict[str, Any]]:
+    """Everybody on one posterior: prints the table, and returns its rows.
+
+    ``keep`` is told all runs so far after every method, so that a run cut short leaves them.
+    """
     warm_up(posterior)
     runs: dict[str, list[dict[str, Any]]] = {}
     for method in methods:
@@ -170,6 +178,7 @@ def compare(
         except Unavailable as reason:
             print(f"{method} is left out on {posterior.name}: {reason}", file=sys.stderr)
             continue
+        keep(runs)
         last = runs[method][-1]
         sys.stderr.write(
             f"{posterior.name} {method}: {last['ess']:,.0f} in {last['seconds']:.1f} s\n"
@@ -182,7 +191,7 @@ def compare(
         f"{posterior.name}: {d} coordinates, effective sample size {wanted:g}, medians of {seeds}"
     )
     print(table(f"{title}; ours is {first}", rows), flush=True)
-    return {"runs": runs, "rows": rows, "ours": first}
+    return rows
 
 
 def bars(rows: list[dict[str, Any]]) -> None:
@@ -224,15 +233,24 @@ def main() -> None:
         "posteriors": {},
     }
     asked.out.parent.mkdir(parents=True, exist_ok=True)
+
+    def keep(name: str, runs: dict[str, Any]) -> None:
+        written["posteriors"][name] = runs
+        asked.out.write_text(json.dumps(written, indent=1) + "\n")
+
     with threadpool_limits(1):
         for posterior in GAUSSIAN_PROCESSES:
             if posterior.name in asked.posteriors:
-                written["posteriors"][posterior.name] = compare(
-                    posterior, asked.methods, asked.ess, asked.seeds, asked.cap
+                rows = compare(
+                    posterior,
+                    asked.methods,
+                    asked.ess,
+                    asked.seeds,
+                    asked.cap,
+                    functools.partial(keep, posterior.name),
                 )
-                asked.out.write_text(json.dumps(written, indent=1) + "\n")
-    if REFERENCE in written["posteriors"]:
-        bars(written["posteriors"][REFERENCE]["rows"])
+                if posterior.name == REFERENCE:
+                    bars(rows)
     print(f"written to {asked.out}")
 
 
