@@ -138,6 +138,18 @@ PROBLEMS: tuple[Problem, ...] = (
         kernel="rbf",
     ),
     Problem(
+        "gp-carbon-dioxide-as-a-walk",
+        "a ridge along which lengthscale and outputscale grow together until their priors end it",
+        gp_data.carbon_dioxide,
+        nu=0.5,
+    ),
+    Problem(
+        "gp-sunspots",
+        "real data that oscillate: one basin, of little noise, with a long tail towards none",
+        lambda: gp_data.sunspots(2),
+        nu=1.5,
+    ),
+    Problem(
         "gp-ocean",
         "three modes of real data, of short, long and no lengthscale, of which two hold a third",
         gp_data.ocean,
