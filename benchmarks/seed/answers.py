@@ -1,0 +1,236 @@
+"""Reading the study's results: means with errors over draws of data, and rank correlations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import spearmanr
+
+from bayescape.predict.ensembles import ENSEMBLES
+
+__all__ = [
+    "GAINS",
+    "costs_of_following",
+    "decisions",
+    "fixed_and_free",
+    "foretold",
+    "gains_along",
+    "load",
+    "mean_and_error",
+    "rank_correlation",
+    "rank_correlations",
+    "sampled",
+]
+
+Array = NDArray[np.float64]
+
+RESULTS = Path(__file__).parent / "results"
+GAINS = ("rmse_percent", "nlpd", "crps_percent")
+"""What is gained over the single best minimum, in the order in which results keep it."""
+FORETOLD = ("ambiguity_percent", "improvement_rmse_percent", "improvement_nlpd")
+
+
+def load(part: str) -> list[dict[str, Any]]:
+    """All records of one part of the study."""
+    lines = (RESULTS / f"{part}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def mean_and_error(values: ArrayLike) -> tuple[float, float]:
+    """Mean over draws, and its standard error; not finite ones are left out."""
+    x = np.asarray(values, dtype=float)
+    x = x[np.isfinite(x)]
+    if not len(x):
+        return np.nan, np.nan
+    error = x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else np.nan
+    return float(x.mean()), float(error)
+
+
+def gains_along(records: list[dict[str, Any]], inputs: int) -> pd.DataFrame:
+    """Gains of every ensemble at every order: mean and error over draws, and their number."""
+    rows = [
+        {"nu": score["nu"], "predictor": kind, "draw": i}
+        | dict(zip(GAINS, map(float, np.array(gain, dtype=float)), strict=True))
+        for i, record in enumerate(r for r in records if r["inputs"] == inputs)
+        for score in record["scores"]
+        for kind, gain in score["gains"].items()
+    ]
+    grouped = pd.DataFrame(rows).groupby(["predictor", "nu"])[list(GAINS)]
+    return pd.concat(
+        {"mean": grouped.mean(), "error": grouped.sem(), "draws": grouped.count()}, axis=1
+    )
+
+
+def gains_overall(records: list[dict[str, Any]], inputs: int) -> pd.DataFrame:
+    """The same over all orders: a draw's mean over orders first, for these are no draws."""
+    frames = []
+    for i, record in enumerate(r for r in records if r["inputs"] == inputs):
+        for score in record["scores"]:
+            frames += [
+                {"predictor": kind, "draw": i} | dict(zip(GAINS, gain, strict=True))
+                for kind, gain in score["gains"].items()
+            ]
+    by_draw = pd.DataFrame(frames).groupby(["predictor", "draw"])[list(GAINS)].mean()
+    return pd.DataFrame(
+        {
+            kind: {
+                f"{gain}{suffix}": value
+                for gain in GAINS
+                for suffix, value in zip(("", "_se"), mean_and_error(part[gain]), strict=True)
+            }
+            for kind, part in by_draw.groupby("predictor")
+        }
+    ).T
+
+
+def costs_of_following(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """By draw and number of maps begun with: cost as a share of mapping afresh, what is lacking."""
+    rows = []
+    for record in records:
+        if not record["mapped"]:
+            continue
+        mapped = record["mapped"]
+        for explorations, following in mapped["following"].items():
+            rows.append(
+                {
+                    "draw": record["task"],
+                    "explorations": int(explorations),
+                    "evaluations": following["evaluations"] / mapped["evaluations"],
+                    "gradient_equivalents": following["cost"] / mapped["cost"],
+                    "minima_mapped": sum(mapped["minima"]),
+                    "followed_lacks": sum(following["followed_lacks"]),
+                    "mapped_lacks": sum(following["mapped_lacks"]),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def foretold(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row per problem and kind of ensemble: what was foretold, what came true, and the map."""
+    rows = []
+    for record in records:
+        for kind, label in ENSEMBLES.items():
+            if kind == "best" or record["minima"] < 2:
+                continue
+            rows.append(
+                {
+                    "problem": record["task"],
+                    "kind": kind,
+                    "inputs": record["inputs"],
+                    "rows": record["rows"],
+                    "minima": record["minima"],
+                    "funnels": record["funnels"]["count"],
+                    "effective_funnels": record["funnels"]["effective"],
+                }
+                | dict(zip(FORETOLD, record["foretold"][label], strict=True))
+                | dict(zip(GAINS, record["gains"][kind], strict=True))
+            )
+    return pd.DataFrame(rows)
+
+
+def rank_correlation(
+    a: ArrayLike, b: ArrayLike, *, seed: int = 0, resamples: int = 2000
+) -> tuple[float, float, float]:
+    """Spearman's correlation, and its 95% interval by the bootstrap over problems."""
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    rng = np.random.default_rng(seed)
+    picks = rng.integers(len(a), size=(resamples, len(a)))
+    found = [spearmanr(a[pick], b[pick]).statistic for pick in picks]
+    low, high = np.nanquantile(found, [0.025, 0.975])
+    return float(spearmanr(a, b).statistic), float(low), float(high)
+
+
+def rank_correlations(frame: pd.DataFrame, gain: str = "rmse_percent") -> pd.DataFrame:
+    """By kind of ensemble: how well each predictor of a gain ranks the problems."""
+    predictors = ("ambiguity_percent", "improvement_rmse_percent", "minima", "effective_funnels")
+    if gain == "nlpd":
+        predictors = ("ambiguity_percent", "improvement_nlpd", "minima", "effective_funnels")
+    rows = {}
+    for kind, part in frame.groupby("kind", sort=False):
+        for predictor in predictors:
+            value, low, high = rank_correlation(part[predictor], part[gain])
+            rows[kind, predictor] = {"spearman": value, "low": low, "high": high}
+    return pd.DataFrame(rows).T
+
+
+def decisions(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row per problem: what was decided, and the cost of every way."""
+    return pd.DataFrame(
+        [
+            {
+                "problem": record["task"],
+                "inputs": record["inputs"],
+                "minima": record["minima"],
+                "funnels": record["funnels"]["count"],
+                "effective_funnels": record["funnels"]["effective"],
+                "method": record["decision"]["method"],
+                "hmc_valid": record["decision"]["costs"]["hmc"]["valid"],
+                "superposition_valid": record["decision"]["costs"]["superposition"]["valid"],
+                "any_valid": any(c["valid"] for c in record["decision"]["costs"].values()),
+                "mapping": record["mapping"],
+                "hmc": record["decision"]["costs"]["hmc"]["gradient_equivalents"],
+                "superposition": 0.5 * record["superposition"]["values"],
+                "ess": record["superposition"]["ess"],
+                "pareto_k": record["superposition"]["pareto_k"],
+                "usable": record["superposition"]["usable"],
+            }
+            for record in records
+        ]
+    )
+
+
+def fixed_and_free(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row per data set: NLPD of the posterior at every order less that with the order free."""
+    rows = []
+    for record in records:
+        scores = record["orders"]
+        free = scores["free"]
+        low, middle, high = free["nu_quantiles"]
+        rows.append(
+            {"data": record["task"]}
+            | {nu: scores[nu]["nlpd"] - free["nlpd"] for nu in scores if nu != "free"}
+            | {
+                "best of fixed": min(scores[nu]["nlpd"] for nu in scores if nu != "free")
+                - free["nlpd"]
+            }
+            | {"by evidence": scores[_likeliest(scores)]["nlpd"] - free["nlpd"]}
+            | {"single free minimum": free["best_nlpd"] - free["nlpd"]}
+            | {"low": low, "median": middle, "high": high}
+        )
+    return pd.DataFrame(rows).set_index("data")
+
+
+def sampled(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row per problem and sampler: occupations off by, cost, and whether it was trusted."""
+    rows = []
+    for record in records:
+        truth = np.array(record["samplers"]["superposition"]["occupation"], dtype=float)
+        for method, result in record["samplers"].items():
+            spent = json.loads(result["evaluations"])
+            shares = np.array(result["occupation"], dtype=float)
+            size = max(len(truth), len(shares))
+            off = np.pad(shares, (0, size - len(shares))) - np.pad(truth, (0, size - len(truth)))
+            rows.append(
+                {
+                    "problem": record["task"],
+                    "method": method,
+                    "chosen": record["decision"]["method"] == method,
+                    "valid": record["decision"]["costs"][method]["valid"],
+                    "minima": record["minima"],
+                    "effective_funnels": record["funnels"]["effective"],
+                    "reliable": bool(result["reliable"]),
+                    "off": 0.5 * np.abs(off).sum(),
+                    "cost": 0.5 * spent["value"] + spent["gradient"],
+                    "nlpd": result["nlpd"],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _likeliest(scores: dict[str, Any]) -> str:
+    return max((nu for nu in scores if nu != "free"), key=lambda nu: scores[nu]["log_evidence"])
