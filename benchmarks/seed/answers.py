@@ -61,9 +61,8 @@ def gains_along(records: list[dict[str, Any]], inputs: int) -> pd.DataFrame:
         for kind, gain in score["gains"].items()
     ]
     grouped = pd.DataFrame(rows).groupby(["predictor", "nu"])[list(GAINS)]
-    return pd.concat(
-        {"mean": grouped.mean(), "error": grouped.sem(), "draws": grouped.count()}, axis=1
-    )
+    parts = {"mean": grouped.mean(), "error": grouped.sem(), "draws": grouped.count()}
+    return pd.concat(parts, axis=1)
 
 
 def gains_overall(records: list[dict[str, Any]], inputs: int) -> pd.DataFrame:
@@ -99,7 +98,7 @@ def costs_of_following(records: list[dict[str, Any]]) -> pd.DataFrame:
             rows.append(
                 {
                     "draw": record["task"],
-                    "explorations": int(explorations),
+                    "explorations": explorations,
                     "evaluations": following["evaluations"] / mapped["evaluations"],
                     "gradient_equivalents": following["cost"] / mapped["cost"],
                     "minima_mapped": sum(mapped["minima"]),

@@ -1,4 +1,4 @@
-"""The study's figures, drawn from what is kept of it; the notebooks and the documentation show them."""
+"""The study's figures, drawn from what is kept of it, for the notebooks and the documentation."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def figure_3(record: dict[str, Any], grid: Array) -> Figure:
         at = np.nonzero(shared)
         right.plot(
             grid[at[1]], values[at], linestyle="", marker="o", markersize=6, markeredgewidth=0.6,
-            markerfacecolor="none", markeredgecolor=BLACK, label="certainly wrong: shares a cluster",
+            markerfacecolor="none", markeredgecolor=BLACK, label="shares its cluster: wrong",
         )  # fmt: skip
     wrong = record["misassigned"]
     axes[0, 0].set_title("by branch: followed", fontsize=SMALL + 2)

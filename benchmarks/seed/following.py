@@ -42,7 +42,8 @@ def follow(inputs: int, rows: int, draw: int, *, mapped: bool) -> dict[str, Any]
     """Follow the minima of one draw of data over `GRID`, and score ensembles of them everywhere.
 
     With ``mapped``, every order is mapped afresh as well, to compare cost and what is found; the
-    following begins from three and, again, from five of these maps.
+    following begins from three of these maps, evenly spaced, and, where that lacks a minimum, again
+    from five whose logarithms are.
     """
     started = time.perf_counter()
     X, y, X_test, y_test = draw_of(inputs, rows, draw)
@@ -50,8 +51,10 @@ def follow(inputs: int, rows: int, draw: int, *, mapped: bool) -> dict[str, Any]
     record: dict[str, Any] = {"mapped": None}
     if mapped:
         maps = [bs.explore(target_of(float(nu)), seed=0, progress=False) for nu in GRID]
-        found = {n: _compared(target_of, maps, n) for n in (3, 5)}
-        continuation = found[3][0]
+        found = {"3": _compared(target_of, maps, np.linspace(GRID[0], GRID[-1], 3))}
+        if any(found["3"][1]["followed_lacks"]):
+            found["5 by logarithm"] = _compared(target_of, maps, np.geomspace(GRID[0], GRID[-1], 5))
+        continuation = list(found.values())[-1][0]
         record["mapped"] = {
             "cost": sum(m.evaluations.gradient_equivalents(d) for m in maps),
             "evaluations": sum(m.evaluations.total for m in maps),
@@ -137,10 +140,10 @@ def misassigned(labels: NDArray[np.int_]) -> dict[str, Any]:
 
 
 def _compared(
-    target_of: Callable[[float], bs.GaussianProcess], maps: list[bs.Landscape], explorations: int
+    target_of: Callable[[float], bs.GaussianProcess], maps: list[bs.Landscape], explored: Array
 ) -> tuple[bs.Continuation, dict[str, Any]]:
     """Follow from some of the maps; cost, and minima that either way lacks at some order."""
-    chosen = np.unique(np.linspace(0, len(GRID) - 1, explorations).round().astype(int))
+    chosen = np.abs(GRID[:, None] - explored).argmin(axis=0)
     given = {float(GRID[k]): maps[k] for k in chosen}
     continuation = bs.continue_minima(
         target_of, GRID, explorations=0, landscapes=given, progress=False

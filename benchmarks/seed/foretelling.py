@@ -15,7 +15,7 @@ from benchmarks.seed.scoring import funnels, gains, peaks, superposed
 
 __all__ = ["by_order", "by_problem", "by_sampler"]
 
-QUENCHES = 400  # scattered starts at most: 5 and 6 inputs have maps without end
+QUENCHES = 200  # scattered starts at most: 5 and 6 inputs have maps without end
 
 
 def by_problem(problem: Problem) -> dict[str, Any]:
