@@ -20,6 +20,8 @@ __all__ = [
     "fixed_and_free",
     "foretold",
     "gains_along",
+    "gains_of",
+    "gains_overall",
     "load",
     "mean_and_error",
     "rank_correlation",
@@ -51,40 +53,41 @@ def mean_and_error(values: ArrayLike) -> tuple[float, float]:
     return float(x.mean()), float(error)
 
 
+def gains_of(records: list[dict[str, Any]], inputs: int) -> pd.DataFrame:
+    """Gains of every ensemble at every order and draw of Schwefel data."""
+    return pd.DataFrame(
+        [
+            {
+                "nu": score["nu"],
+                "predictor": kind,
+                "draw": i,
+                "beside": "restarts" in score["gains"],
+            }
+            | dict(zip(GAINS, np.array(gain, dtype=float), strict=True))
+            for i, record in enumerate(r for r in records if r["inputs"] == inputs)
+            for score in record["scores"]
+            for kind, gain in score["gains"].items()
+        ]
+    )
+
+
 def gains_along(records: list[dict[str, Any]], inputs: int) -> pd.DataFrame:
-    """Gains of every ensemble at every order: mean and error over draws, and their number."""
-    rows = [
-        {"nu": score["nu"], "predictor": kind, "draw": i}
-        | dict(zip(GAINS, map(float, np.array(gain, dtype=float)), strict=True))
-        for i, record in enumerate(r for r in records if r["inputs"] == inputs)
-        for score in record["scores"]
-        for kind, gain in score["gains"].items()
-    ]
-    grouped = pd.DataFrame(rows).groupby(["predictor", "nu"])[list(GAINS)]
+    """Gains by ensemble and order: mean and error over draws, and their number."""
+    grouped = gains_of(records, inputs).groupby(["predictor", "nu"])[list(GAINS)]
     parts = {"mean": grouped.mean(), "error": grouped.sem(), "draws": grouped.count()}
     return pd.concat(parts, axis=1)
 
 
 def gains_overall(records: list[dict[str, Any]], inputs: int) -> pd.DataFrame:
-    """The same over all orders: a draw's mean over orders first, for these are no draws."""
-    frames = []
-    for i, record in enumerate(r for r in records if r["inputs"] == inputs):
-        for score in record["scores"]:
-            frames += [
-                {"predictor": kind, "draw": i} | dict(zip(GAINS, gain, strict=True))
-                for kind, gain in score["gains"].items()
-            ]
-    by_draw = pd.DataFrame(frames).groupby(["predictor", "draw"])[list(GAINS)].mean()
-    return pd.DataFrame(
-        {
-            kind: {
-                f"{gain}{suffix}": value
-                for gain in GAINS
-                for suffix, value in zip(("", "_se"), mean_and_error(part[gain]), strict=True)
-            }
-            for kind, part in by_draw.groupby("predictor")
-        }
-    ).T
+    """Gains by ensemble over the orders where all were looked at: mean and error over draws.
+
+    A draw's mean over orders comes first, for neighbouring orders are no further evidence.
+    """
+    every = gains_of(records, inputs)
+    by_draw = every[every["beside"]].groupby(["predictor", "draw"])[list(GAINS)].mean()
+    grouped = by_draw.groupby("predictor")
+    table = pd.concat({"mean": grouped.mean(), "error": grouped.sem()}, axis=1)
+    return table.sort_values(("mean", "rmse_percent"), ascending=False)
 
 
 def costs_of_following(records: list[dict[str, Any]]) -> pd.DataFrame:

@@ -59,6 +59,7 @@ NAMES = {
     "occupation_heat_capacity": "occupation, T at the heat-capacity peak",
     "pair_at_peak": "the pair at the heat-capacity peak",
 }
+BESIDE = ("superposition", "restarts")
 NU = r"Matérn order $\nu$"
 LABELS = {
     "rmse_percent": "reduction of the RMSE (%)",
@@ -70,8 +71,9 @@ LABELS = {
 def figure_3(record: dict[str, Any], grid: Array) -> Figure:
     """Loss and test error of every minimum against the order: by branch, and by k-means."""
     energy = np.array(record["energy"], dtype=float)
-    errors = np.array(record["mse"], dtype=float)
-    clusters = np.array(record["clusters"])
+    seen = np.isfinite(energy).any(axis=1)  # not those between two folds between two orders
+    energy, errors = energy[seen], np.array(record["mse"], dtype=float)[seen]
+    clusters = np.array(record["clusters"])[seen]
     above = energy - np.nanmin(energy, axis=0)
     shared = _sharing(clusters)
     figure = new_figure(9.0, 6.4)
@@ -93,7 +95,8 @@ def figure_3(record: dict[str, Any], grid: Array) -> Figure:
         at = np.nonzero(shared)
         right.plot(
             grid[at[1]], values[at], linestyle="", marker="o", markersize=6, markeredgewidth=0.6,
-            markerfacecolor="none", markeredgecolor=BLACK, label="shares its cluster: wrong",
+            markerfacecolor="none", markeredgecolor=BLACK,
+            label="shares its cluster with another minimum of the same order",
         )  # fmt: skip
     wrong = record["misassigned"]
     axes[0, 0].set_title("by branch: followed", fontsize=SMALL + 2)
@@ -101,7 +104,10 @@ def figure_3(record: dict[str, Any], grid: Array) -> Figure:
         f"by k-means: {wrong['wrong']} of {wrong['points']} not with their branch",
         fontsize=SMALL + 2,
     )
-    axes[0, 1].legend(frameon=False, fontsize=SMALL, loc="upper right")
+    figure.legend(
+        *axes[0, 1].get_legend_handles_labels(), loc="outside lower center", frameon=False,
+        fontsize=SMALL,
+    )  # fmt: skip
     axes[0, 0].set_ylabel("energy above the lowest minimum (nats)")
     axes[1, 0].set_ylabel("test MSE over the variance of y")
     for ax in axes[1]:
@@ -297,7 +303,8 @@ def figure_peaks(records: list[dict[str, Any]]) -> Figure:
 def _band(ax: Axes, x: Array, mean: pd.Series, error: pd.Series, kind: str, colour: str) -> None:
     if len(x) < 15:  # where only some orders were looked at
         ax.errorbar(x, mean, yerr=error, color=colour, marker="o", markersize=4, capsize=2,
-                    linestyle="", label=NAMES[kind], zorder=3)  # fmt: skip
+                    linestyle="-" if kind not in BESIDE else "", linewidth=1.2,
+                    label=NAMES[kind], zorder=3 if kind in BESIDE else 2)  # fmt: skip
         return
     ax.plot(x, mean, color=colour, linewidth=1.4, label=NAMES[kind])
     ax.fill_between(x, mean - error, mean + error, color=colour, alpha=0.15, linewidth=0)

@@ -17,12 +17,13 @@ from bayescape.evaluations import Evaluations
 from benchmarks.seed.problems import FRESH, schwefel
 from benchmarks.seed.scoring import funnels, gains, peaks, restarts, superposed
 
-__all__ = ["GRID", "clustered", "draw_of", "family_of", "follow", "misassigned"]
+__all__ = ["GRID", "clustered", "draw_of", "family_of", "follow", "map_some", "misassigned"]
 
 Array = NDArray[np.float64]
 
 GRID = np.round(np.arange(0.5, 5.01, 0.1), 10)
 EVERY = 5  # points of the grid between those where restarts and posteriors are compared too
+QUENCHES = 400  # scattered starts at most: in four dimensions they find ever more
 SAME = 1e-3  # distance of two minima that are one, in logarithms of hyperparameters
 
 
@@ -41,28 +42,23 @@ def family_of(X: Array, y: Array) -> Callable[[float], bs.GaussianProcess]:
 def follow(inputs: int, rows: int, draw: int, *, mapped: bool) -> dict[str, Any]:
     """Follow the minima of one draw of data over `GRID`, and score ensembles of them everywhere.
 
-    With ``mapped``, every order is mapped afresh as well, to compare cost and what is found; the
-    following begins from three of these maps, evenly spaced, and, where that lacks a minimum, again
-    from five whose logarithms are.
+    The following begins from five maps, at orders whose logarithms are evenly spaced. With
+    ``mapped``, every order is mapped afresh as well, to compare cost and what is found; the
+    following is then tried from three maps, at evenly spaced orders, first.
     """
     started = time.perf_counter()
     X, y, X_test, y_test = draw_of(inputs, rows, draw)
     target_of, d = family_of(X, y), inputs + 2
-    record: dict[str, Any] = {"mapped": None}
-    if mapped:
-        maps = [bs.explore(target_of(float(nu)), seed=0, progress=False) for nu in GRID]
-        found = {"3": _compared(target_of, maps, np.linspace(GRID[0], GRID[-1], 3))}
-        if any(found["3"][1]["followed_lacks"]):
-            found["5 by logarithm"] = _compared(target_of, maps, np.geomspace(GRID[0], GRID[-1], 5))
-        continuation = list(found.values())[-1][0]
-        record["mapped"] = {
-            "cost": sum(m.evaluations.gradient_equivalents(d) for m in maps),
-            "evaluations": sum(m.evaluations.total for m in maps),
-            "minima": [m.minima.sizes["minimum"] for m in maps],
-            "following": {n: numbers for n, (_, numbers) in found.items()},
-        }
-    else:
-        continuation = bs.continue_minima(target_of, GRID, explorations=3, progress=False)
+    at = {"3": np.linspace(GRID[0], GRID[-1], 3)} if mapped else {}
+    at |= {"5 by logarithm": np.geomspace(GRID[0], GRID[-1], 5)}
+    needed = range(len(GRID)) if mapped else _nearest(at["5 by logarithm"])
+    maps = {int(k): bs.explore(target_of(float(GRID[k])), seed=0, progress=False) for k in needed}
+    found = {}
+    for name, orders in at.items():
+        found[name] = _compared(target_of, maps, _nearest(orders))
+        continuation = found[name][0]
+        if not any(found[name][1]["followed_lacks"]):
+            break
     branches = continuation.branches.isel(
         branch=np.flatnonzero(continuation.branches["index"].values == 0)
     )
@@ -71,33 +67,67 @@ def follow(inputs: int, rows: int, draw: int, *, mapped: bool) -> dict[str, Any]
     mse, scores = np.full(theta.shape[:2], np.nan), []
     for k, nu in enumerate(GRID):
         there = np.flatnonzero(np.isfinite(theta[:, k, 0]))
-        landscape = _map_of(target_of(float(nu)), theta[there, k])
         there = there[np.argsort(branches["energy"].values[there, k], kind="stable")]
-        others = {}
-        if k % EVERY == 0:
-            rng = np.random.default_rng([inputs, rows, draw, k])
-            random = restarts(landscape, X_test, rng)
-            others = {} if random is None else {"restarts": random}
-            pilot = bs.decide(landscape, seed=draw).pilot
-            others["superposition"] = superposed(landscape, pilot, X_test, rng)[0]
-        scored = gains(landscape, X_test, y_test, others)
-        mse[there, k] = scored.pop("mse")
-        scores.append({"nu": nu, **scored, "peaks": peaks(landscape)[:2]})
-    return record | {
+        landscape = _map_of(target_of(float(nu)), theta[there, k])
+        beside = k % EVERY == 0
+        scores.append(_scored(landscape, X_test, y_test, [inputs, rows, draw, k], beside=beside))
+        mse[there, k] = scores[-1].pop("mse")
+        scores[-1]["nu"] = nu
+    return {
+        "mapped": {
+            "cost": sum(m.evaluations.gradient_equivalents(d) for m in maps.values()),
+            "evaluations": sum(m.evaluations.total for m in maps.values()),
+            "minima": [m.minima.sizes["minimum"] for m in maps.values()],
+            "following": {n: numbers for n, (_, numbers) in found.items()},
+        }
+        if mapped
+        else None,
         "energy": branches["energy"].values,
         "mse": mse,
         "clusters": labels,
         "misassigned": misassigned(labels),
-        "begins": branches["begins"].values.tolist(),
-        "ends": branches["ends"].values.tolist(),
         "folds": continuation.folds["value"].values,
+        "fold_indices": continuation.folds["indices"].values,
         "fold_gradient": continuation.folds["gradient_norm"].values.max(initial=0),
         "fold_eigenvalue": np.abs(continuation.folds["smallest_eigenvalue"].values).max(initial=0),
         "warnings": list(continuation.warnings),
         "scores": scores,
-        "funnels": [funnels(m) for m in maps] if mapped else None,
         "seconds": time.perf_counter() - started,
     }
+
+
+def map_some(inputs: int, rows: int, draw: int) -> dict[str, Any]:
+    """Map one draw of data afresh at every tenth order of `GRID`, and score ensembles there."""
+    started = time.perf_counter()
+    X, y, X_test, y_test = draw_of(inputs, rows, draw)
+    target_of, scores = family_of(X, y), []
+    for k in range(0, len(GRID), 2 * EVERY):
+        landscape = bs.explore(
+            target_of(float(GRID[k])), seed=0, progress=False, max_quenches=QUENCHES
+        )
+        scored = _scored(landscape, X_test, y_test, [inputs, rows, draw, k], beside=True)
+        minima = landscape.minima.sizes["minimum"]
+        scores.append(scored | {"nu": GRID[k], "minima": minima, "funnels": funnels(landscape)})
+    return {"mapped": None, "scores": scores, "seconds": time.perf_counter() - started}
+
+
+def _scored(
+    landscape: bs.Landscape, X: Array, y: Array, seeds: list[int], *, beside: bool
+) -> dict[str, Any]:
+    """Gains of ensembles, and ``beside`` these of random restarts and of the superposition."""
+    others = {}
+    if beside:
+        rng = np.random.default_rng(seeds)
+        random = restarts(landscape, X, rng)
+        others = {} if random is None else {"restarts": random}
+        pilot = bs.decide(landscape, seed=seeds[2]).pilot
+        others["superposition"] = superposed(landscape, pilot, X, rng)[0]
+    return gains(landscape, X, y, others) | {"peaks": peaks(landscape)[:2]}
+
+
+def _nearest(orders: Array) -> NDArray[np.intp]:
+    """Positions on the grid."""
+    return np.abs(GRID[:, None] - orders).argmin(axis=0)
 
 
 def clustered(theta: Array) -> NDArray[np.int_]:
@@ -140,11 +170,12 @@ def misassigned(labels: NDArray[np.int_]) -> dict[str, Any]:
 
 
 def _compared(
-    target_of: Callable[[float], bs.GaussianProcess], maps: list[bs.Landscape], explored: Array
+    target_of: Callable[[float], bs.GaussianProcess],
+    maps: dict[int, bs.Landscape],
+    chosen: NDArray[np.intp],
 ) -> tuple[bs.Continuation, dict[str, Any]]:
     """Follow from some of the maps; cost, and minima that either way lacks at some order."""
-    chosen = np.abs(GRID[:, None] - explored).argmin(axis=0)
-    given = {float(GRID[k]): maps[k] for k in chosen}
+    given = {float(GRID[k]): maps[int(k)] for k in chosen}
     continuation = bs.continue_minima(
         target_of, GRID, explorations=0, landscapes=given, progress=False
     )
@@ -152,8 +183,8 @@ def _compared(
     for landscape in given.values():
         spent += landscape.evaluations
     theta = continuation.branches["theta"].values[continuation.branches["index"].values == 0]
-    lacked = {"followed_lacks": [], "mapped_lacks": []}
-    for k, landscape in enumerate(maps):
+    lacked: dict[str, list[int]] = {"followed_lacks": [], "mapped_lacks": []}
+    for k, landscape in maps.items():
         followed = theta[np.isfinite(theta[:, k, 0]), k]
         apart = cdist(followed, landscape.minima["theta"].values)
         lacked["followed_lacks"].append(int((apart.min(axis=0, initial=np.inf) > SAME).sum()))
