@@ -87,17 +87,18 @@ def line_of_wells(energies, passes):
 
 
 def test_funnels_are_parts_behind_barriers():
-    one = funnels(line_of_wells([0.0, 1.0, 2.0], [2.0, 3.0]))
+    one = funnels(line_of_wells([0.0, 1.0, 2.0], [2.0, 3.0]), 3.0)
     assert one["count"] == 1
     assert one["effective"] == pytest.approx(1.0)
     # Two wells as deep, each with a shallow one beside it, and a barrier of ten between them.
-    two = funnels(line_of_wells([0.0, 1.0, 1.0, 0.0], [2.0, 10.0, 2.0]))
+    two = funnels(line_of_wells([0.0, 1.0, 1.0, 0.0], [2.0, 10.0, 2.0]), 3.0)
     assert two["count"] == 2
     assert two["effective"] == pytest.approx(2.0)
     # A high one behind a barrier counts, and hardly matters.
-    high = funnels(line_of_wells([0.0, 12.0], [20.0]))
+    high = funnels(line_of_wells([0.0, 12.0], [20.0]), 3.0)
     assert high["count"] == 2
     assert high["effective"] == pytest.approx(1.0, abs=1e-3)
+    assert funnels(line_of_wells([0.0, 1.0, 2.0], [2.0, 3.0]), 0.0)["count"] == 3
 
 
 def test_a_rank_correlation_has_an_interval_that_holds_it():
@@ -108,4 +109,4 @@ def test_a_rank_correlation_has_an_interval_that_holds_it():
     truth = 6 / np.pi * np.arcsin(0.5 / np.sqrt(2))
     assert low < value < high
     assert low < truth < high
-    assert rank_correlation(a, -a) == (-1.0, -1.0, -1.0)
+    assert rank_correlation(a, -a) == pytest.approx((-1.0, -1.0, -1.0))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from bayescape.predict.ensembles import ENSEMBLES
 
@@ -34,6 +34,7 @@ Array = NDArray[np.float64]
 RESULTS = Path(__file__).parent / "results"
 GAINS = ("rmse_percent", "nlpd", "crps_percent")
 """What is gained over the single best minimum, in the order in which results keep it."""
+FUNNEL = "1.0"  # nats, the barrier that makes two funnels of a map
 FORETOLD = ("ambiguity_percent", "improvement_rmse_percent", "improvement_nlpd")
 
 
@@ -126,8 +127,8 @@ def foretold(records: list[dict[str, Any]]) -> pd.DataFrame:
                     "inputs": record["inputs"],
                     "rows": record["rows"],
                     "minima": record["minima"],
-                    "funnels": record["funnels"]["count"],
-                    "effective_funnels": record["funnels"]["effective"],
+                    "funnels": record["funnels"][FUNNEL]["count"],
+                    "effective_funnels": record["funnels"][FUNNEL]["effective"],
                 }
                 | dict(zip(FORETOLD, record["foretold"][label], strict=True))
                 | dict(zip(GAINS, record["gains"][kind], strict=True))
@@ -140,11 +141,11 @@ def rank_correlation(
 ) -> tuple[float, float, float]:
     """Spearman's correlation, and its 95% interval by the bootstrap over problems."""
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    rng = np.random.default_rng(seed)
-    picks = rng.integers(len(a), size=(resamples, len(a)))
-    found = [spearmanr(a[pick], b[pick]).statistic for pick in picks]
+    picks = np.random.default_rng(seed).integers(len(a), size=(resamples, len(a)))
+    value = _correlation(rankdata(a)[None], rankdata(b)[None])[0]
+    found = _correlation(rankdata(a[picks], axis=1), rankdata(b[picks], axis=1))
     low, high = np.nanquantile(found, [0.025, 0.975])
-    return float(spearmanr(a, b).statistic), float(low), float(high)
+    return float(value), float(low), float(high)
 
 
 def rank_correlations(frame: pd.DataFrame, gain: str = "rmse_percent") -> pd.DataFrame:
@@ -168,8 +169,10 @@ def decisions(records: list[dict[str, Any]]) -> pd.DataFrame:
                 "problem": record["task"],
                 "inputs": record["inputs"],
                 "minima": record["minima"],
-                "funnels": record["funnels"]["count"],
-                "effective_funnels": record["funnels"]["effective"],
+                "funnels": record["funnels"][FUNNEL]["count"],
+                "effective_funnels": record["funnels"][FUNNEL]["effective"],
+                "effective_minima": record["funnels"]["0.0"]["effective"],
+                "relaxation": record["relaxation"] or np.inf,
                 "method": record["decision"]["method"],
                 "hmc_valid": record["decision"]["costs"]["hmc"]["valid"],
                 "superposition_valid": record["decision"]["costs"]["superposition"]["valid"],
@@ -224,7 +227,7 @@ def sampled(records: list[dict[str, Any]]) -> pd.DataFrame:
                     "chosen": record["decision"]["method"] == method,
                     "valid": record["decision"]["costs"][method]["valid"],
                     "minima": record["minima"],
-                    "effective_funnels": record["funnels"]["effective"],
+                    "effective_funnels": record["funnels"][FUNNEL]["effective"],
                     "reliable": bool(result["reliable"]),
                     "off": 0.5 * np.abs(off).sum(),
                     "cost": 0.5 * spent["value"] + spent["gradient"],
@@ -232,6 +235,13 @@ def sampled(records: list[dict[str, Any]]) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _correlation(a: Array, b: Array) -> Array:
+    """Correlation of rows; NaN where one is constant."""
+    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
+    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    return (a * b).sum(axis=1) / np.where(scale > 0, scale, np.nan)
 
 
 def _likeliest(scores: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from bayescape.plots.style import (
@@ -168,7 +169,7 @@ def figure_5(frame: pd.DataFrame, kinds: tuple[str, ...] = ("uniform", "occupati
         ax.set_title(
             f"{NAMES[kind]}: Spearman {value:.2f} ({low:.2f} to {high:.2f})", fontsize=SMALL + 2
         )
-        ax.set_xscale("log")
+        _count_axis(ax)
         _clip(ax, part["rmse_percent"])
         ax.axhline(0, color=GREY, linewidth=0.8)
         ax.set_xlabel("minima of the map")
@@ -184,7 +185,8 @@ def figure_foretold(frame: pd.DataFrame, table: pd.DataFrame, kind: str = "occup
     part = frame[frame["kind"] == kind]
     left.plot(part["ambiguity_percent"], part["rmse_percent"], ".", color=COLOURS[kind])
     left.axhline(0, color=GREY, linewidth=0.8)
-    left.set_xscale("symlog", linthresh=0.01)
+    left.set_xscale("symlog", linthresh=0.1)
+    left.set_xlim(-0.02, 1.5 * part["ambiguity_percent"].max())
     _clip(left, part["rmse_percent"])
     left.set_xlabel("ambiguity on rows left out (% of the members' error)")
     left.set_ylabel(LABELS["rmse_percent"])
@@ -231,19 +233,20 @@ def figure_decide(decided: pd.DataFrame) -> Figure:
     left.set_xlabel("problem, by the cost of NUTS")
     left.set_ylabel("gradient equivalents")
     left.legend(frameon=False, fontsize=SMALL, loc="upper left")
-    jitter = np.random.default_rng(0).uniform(-0.12, 0.12, len(decided))
+    others = np.maximum(decided["effective_funnels"].values - 1, 1e-9)
     for valid, colour, label in (
-        (True, BLUE, "NUTS would be right"),
-        (False, ORANGE, "NUTS would not"),
+        (True, BLUE, "should be right"),
+        (False, ORANGE, "is not trusted"),
     ):
         chosen = (decided["hmc_valid"] == valid).values
         right.plot(
-            decided["effective_funnels"][chosen], decided["inputs"][chosen] + jitter[chosen], "o",
-            color=colour, markersize=4, markerfacecolor="none", label=f"{label} ({chosen.sum()})",
+            others[chosen], decided["hmc"][chosen], "o", color=colour, markersize=4,
+            markerfacecolor="none", label=f"NUTS {label} ({chosen.sum()})",
         )  # fmt: skip
     right.set_xscale("log")
-    right.set_xlabel("effective number of funnels")
-    right.set_ylabel("inputs")
+    right.set_yscale("log")
+    right.set_xlabel("effective number of funnels, less one (1e-9: one funnel)")
+    right.set_ylabel("gradient equivalents of NUTS, foretold")
     right.legend(frameon=False, fontsize=SMALL, loc="lower right")
     for ax in (left, right):
         quiet(ax)
@@ -291,7 +294,7 @@ def figure_peaks(records: list[dict[str, Any]]) -> Figure:
     left.set_xlabel("temperature of the highest peak (1: the posterior)")
     left.set_ylabel("heat capacity above d / 2")
     right.plot([r["minima"] for r, _ in rows], [p["share"] for _, p in rows], ".", color=BLUE)
-    right.set_xscale("log")
+    _count_axis(right)
     right.set_ylim(0, 1.05)
     right.set_xlabel("minima of the map")
     right.set_ylabel("share of the passage between two minima")
@@ -319,6 +322,14 @@ def _clip(ax: Axes, values: pd.Series) -> None:
     if out:
         ax.annotate(f"{out} outside", (0.99, 0.02), xycoords="axes fraction", ha="right",
                     fontsize=SMALL, color=GREY)  # fmt: skip
+
+
+def _count_axis(ax: Axes) -> None:
+    """A logarithmic axis of small whole numbers."""
+    ax.set_xscale("log")
+    ticks = [2, 3, 5, 10, 20, 50, 100]
+    ax.set_xticks(ticks, [str(tick) for tick in ticks])
+    ax.xaxis.set_minor_locator(NullLocator())
 
 
 def _sharing(clusters: NDArray[np.int_]) -> NDArray[np.bool_]:

@@ -107,7 +107,9 @@ def map_some(inputs: int, rows: int, draw: int) -> dict[str, Any]:
         )
         scored = _scored(landscape, X_test, y_test, [inputs, rows, draw, k], beside=True)
         minima = landscape.minima.sizes["minimum"]
-        scores.append(scored | {"nu": GRID[k], "minima": minima, "funnels": funnels(landscape)})
+        scores.append(
+            scored | {"nu": GRID[k], "minima": minima, "funnels": funnels(landscape, 3.0)}
+        )
     return {"mapped": None, "scores": scores, "seconds": time.perf_counter() - started}
 
 

@@ -10,11 +10,13 @@ import numpy as np
 import bayescape as bs
 from bayescape.predict.improvements import losses
 from bayescape.predict.predictions import predictions_at, thinned_draws
+from bayescape.sample.decision import _relaxation_draws
 from benchmarks.seed.problems import Problem
 from benchmarks.seed.scoring import funnels, gains, peaks, superposed
 
 __all__ = ["by_order", "by_problem", "by_sampler"]
 
+BARRIERS = (0.0, 1.0, 3.0)  # nats, above which two parts of a map are two funnels
 QUENCHES = 200  # scattered starts at most: 5 and 6 inputs have maps without end
 
 
@@ -36,12 +38,13 @@ def by_problem(problem: Problem) -> dict[str, Any]:
         "minima": landscape.minima.sizes["minimum"],
         "transition_states": landscape.transition_states.sizes["transition_state"],
         "coverage": landscape.coverage,
-        "funnels": funnels(landscape),
+        "funnels": {barrier: funnels(landscape, barrier) for barrier in BARRIERS},
         "mapping": landscape.evaluations.gradient_equivalents(len(landscape.names)),
         "foretold": {str(kind): row.tolist() for kind, row in foretold[columns].iterrows()},
         **scored,
         "peaks": peaks(landscape)[:3],
         "decision": decision.asdict(),
+        "relaxation": _relaxation_draws(landscape, decision.pilot.superposition),
         "superposition": {
             "values": decision.evaluations.value + values,
             "ess": pilot.weighted.ess,
@@ -112,7 +115,7 @@ def by_sampler(problem: Problem) -> dict[str, Any]:
     return {
         "nu": problem.nu,
         "minima": landscape.minima.sizes["minimum"],
-        "funnels": funnels(landscape),
+        "funnels": {barrier: funnels(landscape, barrier) for barrier in BARRIERS},
         "decision": decision.asdict(),
         "samplers": result,
         "seconds": time.perf_counter() - started,

@@ -24,7 +24,6 @@ Array = NDArray[np.float64]
 
 DRAWS = 200  # of the superposition, to predict with
 SAME = 1e-3  # distance of two ends of a quench that are one, in logarithms of hyperparameters
-BARRIER = 3.0  # nats over the higher side, above which two parts of a map are two funnels
 
 
 def gains(
@@ -79,19 +78,19 @@ def peaks(landscape: bs.Landscape) -> list[dict[str, Any]]:
     return result
 
 
-def funnels(landscape: bs.Landscape) -> dict[str, float]:
+def funnels(landscape: bs.Landscape, barrier: float) -> dict[str, float]:
     """How multi-funnelled a map is, by its disconnectivity tree.
 
-    ``count``: parts that are left where every superbasin whose barrier is below `BARRIER` is one
-    with what it merges into; ``effective``: the exponential of the entropy of their harmonic
-    occupations, so how many of them matter.
+    ``count``: parts that are left where a superbasin that a barrier of less than ``barrier`` nats
+    separates from a deeper one is one with it; ``effective``: the exponential of the entropy of
+    their harmonic occupations, so how many of them matter. With no barrier the parts are minima.
     """
     tree = disconnectivity_tree(landscape)
     energies = landscape.minima["energy"].values
     funnel = list(range(len(energies)))  # by minimum: the lowest of its funnel
     for node in tree[len(energies) :]:
         low, high = (min(tree[child].minima) for child in node.children)
-        if node.energy - energies[high] < BARRIER:
+        if node.energy - energies[high] < barrier:
             # Only what is still one with its own lowest minimum goes: deep parts below it stay.
             funnel = [low if own == high else own for own in funnel]
     shares = occupation(energies, landscape.minima["hessian"].values)
