@@ -20,10 +20,13 @@ __all__ = [
     "fixed_and_free",
     "foretold",
     "gains_along",
+    "gains_beside",
+    "gains_by_kind",
     "gains_of",
     "gains_overall",
     "load",
     "mean_and_error",
+    "misassignments",
     "rank_correlation",
     "rank_correlations",
     "sampled",
@@ -91,6 +94,22 @@ def gains_overall(records: list[dict[str, Any]], inputs: int) -> pd.DataFrame:
     return table.sort_values(("mean", "rmse_percent"), ascending=False)
 
 
+def gains_beside(records: list[dict[str, Any]], inputs: int) -> pd.DataFrame:
+    """What ensembles gain beyond random restarts and beyond the superposition posterior, paired.
+
+    Reductions of the RMSE in per cent of the single best minimum's, as in `gains_overall`.
+    """
+    every = gains_of(records, inputs)
+    by_draw = every[every["beside"]].groupby(["predictor", "draw"])["rmse_percent"].mean()
+    table = by_draw.unstack("predictor")
+    rows = {}
+    for kind in table.columns:
+        for other in ("restarts", "superposition"):
+            mean, error = mean_and_error(table[kind] - table[other])
+            rows.setdefault(kind, {}).update({f"beyond {other}": mean, f"{other} error": error})
+    return pd.DataFrame(rows).T
+
+
 def costs_of_following(records: list[dict[str, Any]]) -> pd.DataFrame:
     """By draw and number of maps begun with: cost as a share of mapping afresh, what is lacking."""
     rows = []
@@ -111,6 +130,11 @@ def costs_of_following(records: list[dict[str, Any]]) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def misassignments(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """By draw: how often k-means is wrong about the branches."""
+    return pd.DataFrame({record["task"]: record["misassigned"] for record in records}).T
 
 
 def foretold(records: list[dict[str, Any]]) -> pd.DataFrame:
@@ -161,6 +185,29 @@ def rank_correlations(frame: pd.DataFrame, gain: str = "rmse_percent") -> pd.Dat
     return pd.DataFrame(rows).T
 
 
+def gains_by_kind(frame: pd.DataFrame) -> pd.DataFrame:
+    """Over all problems with two minima or more: what each kind of ensemble gains and loses."""
+    rows = {}
+    for kind, part in frame.groupby("kind", sort=False):
+        gain = part["rmse_percent"]
+        mean, error = mean_and_error(gain)
+        nlpd, nlpd_error = mean_and_error(part["nlpd"])
+        rows[kind] = {
+            "problems": len(part),
+            "RMSE %, median": gain.median(),
+            "RMSE %, mean": mean,
+            "error": error,
+            "worst": gain.min(),
+            "best": gain.max(),
+            "share better by 1 %": (gain > 1).mean(),
+            "share worse by 1 %": (gain < -1).mean(),
+            "NLPD, median": part["nlpd"].median(),
+            "NLPD, mean": nlpd,
+            "NLPD error": nlpd_error,
+        }
+    return pd.DataFrame(rows).T
+
+
 def decisions(records: list[dict[str, Any]]) -> pd.DataFrame:
     """One row per problem: what was decided, and the cost of every way."""
     return pd.DataFrame(
@@ -172,7 +219,7 @@ def decisions(records: list[dict[str, Any]]) -> pd.DataFrame:
                 "funnels": record["funnels"][FUNNEL]["count"],
                 "effective_funnels": record["funnels"][FUNNEL]["effective"],
                 "effective_minima": record["funnels"]["0.0"]["effective"],
-                "relaxation": record["relaxation"] or np.inf,
+                "relaxation": np.nan_to_num(np.array(record["relaxation"], float), nan=np.inf),
                 "method": record["decision"]["method"],
                 "hmc_valid": record["decision"]["costs"]["hmc"]["valid"],
                 "superposition_valid": record["decision"]["costs"]["superposition"]["valid"],
