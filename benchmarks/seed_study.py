@@ -7,7 +7,7 @@ make them again: delete them and run ``python benchmarks/seed_study.py``.
 
 * ``following``: Schwefel data, 100 rows. With 3 inputs all minima at 46 orders of the kernel, by
   branch, by k-means and mapped afresh, with 4 inputs maps at five orders; what ensembles gain.
-* ``foretelling``: 108 problems: gains foretold and come true, decisions, cost of the superposition.
+* ``foretelling``: 102 problems: gains foretold and come true, decisions, cost of the superposition.
 * ``orders``: the order fixed at 1/2, 3/2, 5/2, and sampled.
 * ``samplers``: superposition, NUTS and NUTS with jumps on the same maps.
 
