@@ -15,6 +15,7 @@ from bayescape.predict.ensembles import ENSEMBLES
 
 __all__ = [
     "GAINS",
+    "by_funnels",
     "costs_of_following",
     "decisions",
     "fixed_and_free",
@@ -233,6 +234,27 @@ def decisions(records: list[dict[str, Any]]) -> pd.DataFrame:
             }
             for record in records
         ]
+    )
+
+
+def by_funnels(decided: pd.DataFrame) -> pd.DataFrame:
+    """Whether NUTS is trusted, and what was chosen, by how many funnels and minima matter."""
+    matter = np.select(
+        [decided["effective_funnels"] > 1.05, decided["effective_minima"] > 1.05],
+        ["several funnels", "one funnel, several minima"],
+        "one minimum",
+    )
+    grouped = decided.groupby(pd.Series(matter, name="what matters", index=decided.index))
+    return pd.DataFrame(
+        {
+            "problems": grouped.size(),
+            "NUTS not trusted": grouped["hmc_valid"].agg(lambda valid: (~valid).sum()),
+            "superposition chosen": grouped["method"].agg(lambda m: (m == "superposition").sum()),
+            "superposition usable": grouped["usable"].sum(),
+            "mapping, median": grouped["mapping"].median(),
+            "superposition, median": grouped["superposition"].median(),
+            "NUTS foretold, median": grouped["hmc"].median(),
+        }
     )
 
 

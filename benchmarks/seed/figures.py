@@ -244,6 +244,9 @@ def figure_decide(decided: pd.DataFrame) -> Figure:
             markerfacecolor="none", label=f"NUTS {label} ({chosen.sum()})",
         )  # fmt: skip
     right.set_yscale("log")
+    right.set_xscale("log")
+    right.set_xticks([1, 2, 3, 5], ["1", "2", "3", "5"])
+    right.xaxis.set_minor_locator(NullLocator())
     right.set_xlabel("effective number of funnels")
     right.set_ylabel("draws of NUTS to change basin, foretold")
     right.legend(frameon=False, fontsize=SMALL, loc="upper right")
