@@ -39,7 +39,7 @@ from benchmarks.seed.problems import catalogue
 
 RESULTS = Path(__file__).parent / "seed" / "results"
 DRAWS = 5  # of Schwefel data
-MAPPED = 3  # of these, where every order is mapped afresh as well
+MAPPED = 2  # of these, where every order is mapped afresh as well
 DIGITS = 7
 ORDERS: tuple[float | str, ...] = (0.5, 1.5, 2.5, "free")
 

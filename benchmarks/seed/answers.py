@@ -27,6 +27,7 @@ __all__ = [
     "gains_overall",
     "load",
     "mean_and_error",
+    "means_of",
     "misassignments",
     "rank_correlation",
     "rank_correlations",
@@ -277,6 +278,22 @@ def fixed_and_free(records: list[dict[str, Any]]) -> pd.DataFrame:
             | {"low": low, "median": middle, "high": high}
         )
     return pd.DataFrame(rows).set_index("data")
+
+
+def means_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """Median, mean and standard error of every column, and how many are above zero."""
+    rows = {}
+    for column in frame.columns:
+        values = frame[column].astype(float)
+        mean, error = mean_and_error(values)
+        rows[column] = {
+            "median": values.median(),
+            "mean": mean,
+            "error": error,
+            "above zero": (values > 0).sum(),
+            "of": values.count(),
+        }
+    return pd.DataFrame(rows).T
 
 
 def sampled(records: list[dict[str, Any]]) -> pd.DataFrame:
