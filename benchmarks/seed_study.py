@@ -66,9 +66,9 @@ def foretelling() -> Iterator[Task]:
 
 
 def orders() -> Iterator[Task]:
-    """Orders fixed and free, in up to four dimensions."""
+    """Orders fixed and free, in up to three dimensions."""
     for problem in catalogue(draws=2):
-        if problem.inputs <= 4:
+        if problem.inputs <= 3:
             yield problem.label, lambda p=problem: by_order(p, ORDERS)
 
 
