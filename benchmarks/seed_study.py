@@ -38,7 +38,7 @@ from benchmarks.seed.foretelling import by_order, by_problem, by_sampler
 from benchmarks.seed.problems import catalogue
 
 RESULTS = Path(__file__).parent / "seed" / "results"
-DRAWS = 5  # of Schwefel data
+DRAWS = 3  # of Schwefel data
 MAPPED = 2  # of these, where every order is mapped afresh as well
 DIGITS = 7
 ORDERS: tuple[float | str, ...] = (0.5, 1.5, 2.5, "free")
@@ -67,7 +67,7 @@ def foretelling() -> Iterator[Task]:
 
 def orders() -> Iterator[Task]:
     """Orders fixed and free, in up to three dimensions."""
-    for problem in catalogue(draws=2):
+    for problem in catalogue(draws=1):
         if problem.inputs <= 3:
             yield problem.label, lambda p=problem: by_order(p, ORDERS)
 
