@@ -32,6 +32,7 @@ HALVINGS = 3  # of a grid interval, before a curve is followed by its length
 # Steps along a curve, in units of the coordinates and shares of the parameter's range.
 FIRST, LONGEST, SHORTEST = 0.01, 0.2, 1e-8
 AT_END = 1e-9  # share of the range by which a fold at the end of the interval may be beyond it
+TELLABLE = 1e-3  # step within which two folds are not told from none
 NO_FOLD = 1e-4  # a turn within that without a change of index is not two folds either
 STRAIGHT = 0.95  # cosine of the largest angle between tangents one step apart
 BENT = 0.02  # by how much the tangents' mean may differ from the chord
@@ -120,6 +121,10 @@ def advance(
         wrong = np.linalg.norm(moved - 0.5 * (step + back), axis=1)
         good &= wrong < np.maximum(BENT * size, 0.1 * CLOSE)
     good &= index_of(there) == index_of(hessians)
+    sure = np.flatnonzero(good)
+    middle = 0.5 * (x + ahead) + 0.125 * (step - back)  # of the cubic with both slopes
+    between = family.hessian(middle[sure], 0.5 * (p + end)) if len(sure) else hessians[sure]
+    good[sure] = ~_passes_zero(hessians[sure], between, there[sure])
     x[good], hessians[good], reached[good] = ahead[good], there[good], end
     rows = np.flatnonzero(~good)
     if halvings and len(rows):
@@ -218,6 +223,11 @@ def trace(family: Family, x: Array, p: float, ends: tuple[float, float]) -> Trac
                 continue
             folds.append(fold)
             indices.append(int(index_of(new_hessian[None])[0]))
+        elif length > TELLABLE and _folds_twice(
+            family, (x, p, hessian, tangent), (new_x, new_p, new_hessian, new_tangent)
+        ):
+            length /= 2
+            continue
         x, p, hessian, tangent = new_x, new_p, new_hessian, new_tangent
         if p in (low, high):
             if index_of(hessian[None])[0] != indices[-1]:
@@ -254,6 +264,42 @@ def _step(
     if np.linalg.norm(tangent + new_tangent - 2 * chord) > BENT:
         return None
     return new_x, q, hessian, new_tangent
+
+
+def _folds_twice(
+    family: Family,
+    here: tuple[Array, float, Array, Array],
+    there: tuple[Array, float, Array, Array],
+) -> bool:
+    """Whether a curve turns and turns back within one step, which its ends do not show."""
+    (x, p, hessian, tangent), (y, q, other, end) = here, there
+    if index_of(hessian[None])[0] != index_of(other[None])[0]:
+        return False
+    chord = np.append(y - x, (q - p) / family.range)
+    apart = 0.125 * np.linalg.norm(chord) * (tangent - end)
+    middle, r = 0.5 * (x + y) + apart[:-1], 0.5 * (p + q) + float(apart[-1]) * family.range
+    if not family.low <= r <= family.high:
+        return False
+    between = family.hessian(middle[None], r)
+    return bool(_passes_zero(hessian[None], between, other[None])[0])
+
+
+def _passes_zero(before: Array, between: Array, after: Array) -> Mask:
+    """Whether an eigenvalue has another sign within a step than at both of its ends, ``(B,)``.
+
+    That is read from the parabola through it at the ends and at the middle.
+    """
+    if not len(before):
+        return np.zeros(0, dtype=bool)
+    known = np.all(np.isfinite(between), axis=(1, 2))
+    a, c = np.linalg.eigvalsh(before), np.linalg.eigvalsh(after)
+    b = np.linalg.eigvalsh(np.where(known[:, None, None], between, 0.0))
+    bend, slope = 2 * (a + c - 2 * b), c - a  # of the parabola over -1/2 to 1/2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        place = -slope / (2 * bend)
+        extreme = np.where(np.abs(place) < 0.5, b - slope**2 / (4 * bend), b)
+    ends = np.sign(a) * np.minimum(np.abs(a), np.abs(c))
+    return ~known | (((extreme * a <= 0) | (b * a <= 0)) & (ends * c > 0)).any(axis=1)
 
 
 def _between(fold: Array, x: Array, y: Array) -> bool:
