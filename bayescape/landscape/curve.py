@@ -23,7 +23,8 @@ __all__ = ["Trace", "advance", "correct", "index_of", "trace"]
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-ITERATIONS = 8  # of Newton's method
+ITERATIONS = 12  # of Newton's method
+SLOW = 0.2  # share of the last step beyond which the next one takes a new Hessian
 SETTLED = 1e-7  # last step: what is left is its square
 SHRINKS = 0.5  # how much shorter each step of Newton's method must be than the last
 TRUSTED = 0.3  # share of the predicted step by which it may be corrected
@@ -32,7 +33,7 @@ HALVINGS = 3  # of a grid interval, before a curve is followed by its length
 # Steps along a curve, in units of the coordinates and shares of the parameter's range.
 FIRST, LONGEST, SHORTEST = 0.01, 0.2, 1e-8
 AT_END = 1e-9  # share of the range by which a fold at the end of the interval may be beyond it
-TELLABLE = 1e-3  # step within which two folds are not told from none
+TELLABLE = 0.02  # step within which two folds are not told from none
 NO_FOLD = 1e-4  # a turn within that without a change of index is not two folds either
 STRAIGHT = 0.95  # cosine of the largest angle between tangents one step apart
 BENT = 0.02  # by how much the tangents' mean may differ from the chord
@@ -41,6 +42,9 @@ STEPS = 500
 
 def correct(family: Family, x: Array, p: float) -> tuple[Array, Array, Mask]:
     """Newton's method at a fixed parameter, from many points at once.
+
+    A Hessian costs as much as many gradients, so one serves for several steps while these shrink
+    fast; the last step always has a Hessian of its own.
 
     Parameters
     ----------
@@ -54,23 +58,26 @@ def correct(family: Family, x: Array, p: float) -> tuple[Array, Array, Mask]:
     """
     x = np.array(x, dtype=float)
     hessians = np.full((*x.shape, x.shape[1]), np.nan)
-    last, done = np.full(len(x), np.inf), np.zeros(len(x), dtype=bool)
+    last, done, fresh = np.full(len(x), np.inf), np.zeros(len(x), bool), np.ones(len(x), bool)
     rows = np.arange(len(x))
     for _ in range(ITERATIONS):
         if not len(rows):
             break
-        gradient, here = family.gradient(x[rows], p), family.hessian(x[rows], p)
-        step = -_solve(here, gradient)
+        gradient, new = family.gradient(x[rows], p), rows[fresh[rows]]
+        if len(new):
+            hessians[new] = family.hessian(x[new], p)
+        step = -_solve(hessians[rows], gradient)
         size = np.linalg.norm(step, axis=1)
-        finite = np.isfinite(size)
         # Below what counts as settled rounding decides whether a step is shorter.
-        good = finite & ((size < SHRINKS * last[rows]) | (size < SETTLED))
-        hessians[rows[good]] = here[good]
+        good = np.isfinite(size) & ((size < SHRINKS * last[rows]) | (size < SETTLED))
         rows, step, size = rows[good], step[good], size[good]
         x[rows] += step
+        done[rows[fresh[rows] & (size < SETTLED)]] = True
+        # A Hessian serves for further steps while they shrink fast, and is new for the last one.
+        shrunk = np.where(fresh[rows], size, size / last[rows])
+        fresh[rows] = (size * shrunk < SETTLED) | (size > SLOW * last[rows])
         last[rows] = size
-        done[rows[size < SETTLED]] = True
-        rows = rows[size >= SETTLED]
+        rows = rows[~done[rows]]
     return x, hessians, done
 
 
@@ -87,7 +94,8 @@ def advance(
     """Follow many points from one value of the parameter to another, in lockstep.
 
     Those for which one step is too long take two, and so on. A step counts only if Newton's method
-    converges at once to a point near the predicted one, with the same index and a slope that fits.
+    converges at once to a point near the predicted one, with the same index and a slope that fits,
+    and if no eigenvalue of the Hessian has another sign in the middle of a long step.
 
     Parameters
     ----------
@@ -121,7 +129,7 @@ def advance(
         wrong = np.linalg.norm(moved - 0.5 * (step + back), axis=1)
         good &= wrong < np.maximum(BENT * size, 0.1 * CLOSE)
     good &= index_of(there) == index_of(hessians)
-    sure = np.flatnonzero(good)
+    sure = np.flatnonzero(good & (size > TELLABLE))
     middle = 0.5 * (x + ahead) + 0.125 * (step - back)  # of the cubic with both slopes
     between = family.hessian(middle[sure], 0.5 * (p + end)) if len(sure) else hessians[sure]
     good[sure] = ~_passes_zero(hessians[sure], between, there[sure])
