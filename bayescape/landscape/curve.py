@@ -130,8 +130,8 @@ def advance(
         good &= wrong < np.maximum(BENT * size, 0.1 * CLOSE)
     good &= index_of(there) == index_of(hessians)
     sure = np.flatnonzero(good & (size > TELLABLE))
-    middle = 0.5 * (x + ahead) + 0.125 * (step - back)  # of the cubic with both slopes
-    between = family.hessian(middle[sure], 0.5 * (p + end)) if len(sure) else hessians[sure]
+    halfway = 0.5 * (x + ahead) + 0.125 * (step - back)  # of the cubic with both slopes
+    between = family.hessian(halfway[sure], 0.5 * (p + end)) if len(sure) else hessians[sure]
     good[sure] = ~_passes_zero(hessians[sure], between, there[sure])
     x[good], hessians[good], reached[good] = ahead[good], there[good], end
     rows = np.flatnonzero(~good)
