@@ -320,10 +320,10 @@ def sampled(records: list[dict[str, Any]]) -> pd.DataFrame:
     """One row per problem and sampler: occupations off by, cost, and whether it was trusted."""
     rows = []
     for record in records:
-        truth = np.array(record["samplers"]["superposition"]["occupation"], dtype=float)
+        truth = np.array(json.loads(record["samplers"]["superposition"]["occupation"]))
         for method, result in record["samplers"].items():
             spent = json.loads(result["evaluations"])
-            shares = np.array(result["occupation"], dtype=float)
+            shares = np.array(json.loads(result["occupation"]))
             size = max(len(truth), len(shares))
             off = np.pad(shares, (0, size - len(shares))) - np.pad(truth, (0, size - len(truth)))
             rows.append(
