@@ -76,8 +76,9 @@ def ensemble_gain(landscape: Landscape, *, temperature: float | str = 1.0) -> pd
     The minima are those of all rows, which each of them has helped to find, and the single best one
     has fitted them best: what is foretold is cautious. On draws of Schwefel data the rank of an
     energy- or occupation-weighted ensemble's reduction of the RMSE is foretold best by
-    ``ambiguity_percent``, and that of the NLPD, for every kind, by ``foreseen_nlpd``; what rows left
-    out say of the NLPD foretells nothing (``benchmarks/ensemble_gain.py``).
+    ``ambiguity_percent``, and that of the NLPD, for every kind, by ``foreseen_nlpd``, at about
+    twice its size; what rows left out say of the NLPD foretells nothing
+    (``benchmarks/ensemble_gain.py``).
 
     References
     ----------
