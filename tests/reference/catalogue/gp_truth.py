@@ -9,9 +9,9 @@ that are missing.
   between the walls, polished by Newton steps. Those at a wall are none.
 * Moments and evidence, up to four coordinates: the trapezium rule along each, which converges
   faster than any power for smooth densities that vanish at both ends, and Gauss's where a wall cuts
-  the density off. Nodes that a coarse grid shows to be `DEEP` nats up are left out. Grids
-  become finer until two agree; what they differ by is stored as the error. Beyond four coordinates: nautilus (J. U. Lange,
-  MNRAS 525, 3181, 2023).
+  the density off. Nodes that a coarse grid shows to be `DEEP` nats up are left out. Grids become
+  finer until two agree; what they differ by is stored as the error. Beyond four coordinates:
+  nautilus (J. U. Lange, MNRAS 525, 3181, 2023).
 * Occupation: where steepest descent, by LSODA, leads points drawn by their weights.
 
 For speed, quadrature, nautilus and descent call bayescape's compiled energy and gradient, once
