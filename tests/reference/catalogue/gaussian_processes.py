@@ -1,4 +1,4 @@
-"""Posteriors over the hyperparameters of Gaussian processes, with one to eight basins that matter.
+"""Posteriors over the hyperparameters of Gaussian processes, with one to four basins.
 
 The truth of each is stored in ``gaussian_processes.json``: `gp_truth` made it, by quadrature or by
 nautilus, and checked the energy that it used against `gp_energy`, which is written apart. The first

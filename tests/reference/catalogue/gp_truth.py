@@ -1,7 +1,7 @@
 """Truth for the catalogue's Gaussian processes, got without bayescape's explorer or samplers.
 
 Run ``python -m tests.reference.catalogue.gp_truth [NAMES]`` from the repository's root, with
-nautilus-sampler (1.0.6) installed. It takes about forty minutes on one core and writes
+nautilus-sampler (1.0.6) installed. It takes about ten minutes on one core and writes
 ``gaussian_processes.json``, entry by entry; entries named are made anew, and without names those
 that are missing.
 
