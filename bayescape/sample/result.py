@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayescape.sample.arviz_tree import as_arviz_tree
 from bayescape.targets.target import Target
 
 __all__ = ["posterior_tree", "versions"]
@@ -27,6 +28,7 @@ def posterior_tree(
     *,
     minima: xr.Dataset,
     late: int,
+    further: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
 ) -> xr.DataTree:
     """Label draws and put them where ArviZ expects them.
 
@@ -44,12 +46,14 @@ def posterior_tree(
         Of the map, in the order that basins are numbered in.
     late
         How many of them, the last, were only found while sampling.
+    further
+        Arrays ``(chain, draw, ...)`` of more groups, by group and variable.
 
     Returns
     -------
     xarray.DataTree
         Groups ``posterior``, ``unconstrained_posterior``, ``sample_stats``, ``minima`` and, for a
-        target with observed data, ``observed_data``.
+        target with observed data, ``observed_data``; and those of ``further``.
     """
     chains, draws, d = theta.shape
     axes = {"chain": np.arange(chains), "draw": np.arange(draws)}
@@ -76,6 +80,8 @@ def posterior_tree(
     groups["minima"] = minima[["theta", "energy"]].assign(
         late=("minimum", (np.arange(count) >= count - late).astype(int))
     )
+    for group, arrays in (further or {}).items():
+        groups[group] = _dataset(arrays, axes, target)
     if observed := getattr(target, "observed", {}):
         groups["observed_data"] = _dataset(observed, {}, target)
     plain = {
@@ -84,7 +90,7 @@ def posterior_tree(
     }
     for group in groups.values():
         group.attrs["inference_library"] = "bayescape"
-    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=plain), **groups})
+    return as_arviz_tree({"/": xr.Dataset(attrs=plain), **groups})
 
 
 def _dataset(
