@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import networkx as nx
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from bayescape.evaluations import Evaluations
@@ -53,14 +54,14 @@ class Pool:
         """Enter an earlier map, whole."""
         minima, states = known.minima, known.transition_states
         place = np.empty(minima.sizes["minimum"], dtype=int)
-        for m in range(len(place)):
-            point = (minima[k].values[m] for k in ("theta", "energy", "hessian"))
-            place[m] = self._minimum(*point)
+        for m, (theta, energy, hessian) in enumerate(_points(minima)):
+            place[m] = self._minimum(theta, float(energy), hessian)
             self.hits[place[m]] = minima["hits"].values[m]
-        for s in range(states.sizes["transition_state"]):
-            point = (states[k].values[s] for k in ("theta", "energy", "hessian"))
-            a, b = place[states["joins"].values[s]]
-            self._state(*point, (int(a), int(b)))
+        for (theta, energy, hessian), joins in zip(
+            _points(states), states["joins"].values, strict=True
+        ):
+            a, b = place[joins]
+            self._state(theta, float(energy), hessian, (int(a), int(b)))
         self.ends.clear()
         self.seen[:] = 0
 
@@ -195,3 +196,8 @@ class Pool:
         for text, count in self.errors.most_common(3):
             warnings.append(f"The target raised {count} times, where it was taken as +inf: {text}")
         return warnings
+
+
+def _points(of: xr.Dataset) -> Iterator[tuple[Array, Array, Array]]:
+    """Each point of a map with its energy and its Hessian."""
+    return zip(*(of[name].values for name in ("theta", "energy", "hessian")), strict=True)

@@ -32,6 +32,10 @@ EM_WORK = 60_000  # points times steps: later refits begin from a good fit
 SETTLED = 1.1  # a refit that improves the efficiency by less than this is the last that is awaited
 ROUNDS = 6  # before it must have settled
 GROWTH = 0.5  # points of a round over all before it: refits pay as long as there are more to come
+LACKING = (0.0, 0.5, 0.9)  # efficiency over the best one's, up to which a round serves for refits
+# alone: the least of them that leaves no heavy tail
+GROWN = (3, 10)  # components added a round, and where the tail stays heavy
+LIGHTEN = 2.0  # points in all over those that gave the size, to be spent on lightening the tail
 HOPELESS = 0.003  # effective draws per point
 
 
@@ -146,7 +150,9 @@ def advance(target: Target, pilot: Pilot, count: int, rng: np.random.Generator) 
     theta, present, anchors = pilot.theta, pilot.superposition, pilot.anchors
     weights = _truncated(_log_pooled(pilot.rounds, pilot.log_proposals))
     if np.count_nonzero(weights) >= 2 * theta.shape[1]:  # with fewer there is nothing to fit to
-        present, anchors = grow(present, anchors, theta, weights)
+        heavy = len(pilot.rounds) > ROUNDS and not pilot.weighted.usable
+        most = GROWN[1] if heavy else GROWN[0]
+        present, anchors = grow(present, anchors, theta, weights, most)
         for step in range(int(np.clip(EM_WORK // len(theta), *EM_STEPS))):
             present = maximise(present, anchors, theta, weights, tails=step % 3 == 2)
     return _extend(target, pilot.rounds, pilot.log_proposals, present, anchors, count, rng)
@@ -211,16 +217,19 @@ def draw_until(
     most
         Points in all, at most.
     """
-    least = points_a_round(pilot.superposition.means.shape[1]) // 4
+    least, sufficed = points_a_round(pilot.superposition.means.shape[1]) // 4, np.inf
     while not _enough(pilot, ess):
         drawn = len(pilot.weighted.weights)
         late = len(pilot.rounds) > ROUNDS
         if drawn >= most or (late and pilot.efficiency < HOPELESS):
             break
         missing = 1.05 * (ess - pilot.weighted.ess) / max(pilot.efficiency, HOPELESS)
-        if missing <= 0 and late:  # enough, but with a tail that refits do not lighten
-            break
         pace = max(4 * least, GROWTH * drawn)
+        if missing <= 0 and late:  # enough, but with a heavy tail
+            sufficed = min(sufficed, drawn)
+            if drawn > LIGHTEN * sufficed:
+                break
+            missing = drawn / 8
         count = int(min(max(missing, least), pace, max(most - drawn, least)))
         pilot = advance(target, pilot, count, rng)
     return pilot
@@ -265,17 +274,18 @@ def _log_pooled(rounds: tuple[Round, ...], log_proposals: Array) -> Array:
 def _combine(rounds: tuple[Round, ...], log_proposals: Array) -> Weighted:
     """Weigh the points of all rounds, rounds in proportion to their effective sizes."""
     sizes = np.array([len(r.theta) for r in rounds])
-    shares = sizes * _efficiencies(rounds, log_proposals)
-    with np.errstate(divide="ignore"):
-        log_factor = np.log(shares / shares.sum()) - np.log(sizes / sizes.sum())
-    used = shares > 0
-    log_ratio = np.concatenate(
-        [
-            r.log_ratio + f if use else np.full(len(r.theta), -np.inf)
-            for r, f, use in zip(rounds, log_factor, used, strict=True)
-        ]
-    )
-    return weigh(log_ratio)
+    efficiencies = _efficiencies(rounds, log_proposals)
+    theirs = np.concatenate([r.log_ratio for r in rounds])
+    for lacking in LACKING:
+        # The first mixtures lack most: they may put more into the tail than into the size.
+        used = efficiencies > lacking * efficiencies.max()
+        with np.errstate(divide="ignore"):
+            shares = np.log(np.where(used, sizes * efficiencies, 0.0))
+        log_factor = shares - logsumexp(shares) - np.log(sizes / sizes.sum())
+        weighted = weigh(theirs + np.repeat(log_factor, sizes))
+        if weighted.usable:
+            break
+    return weighted
 
 
 def _efficiencies(rounds: tuple[Round, ...], log_proposals: Array) -> Array:

@@ -20,8 +20,11 @@ __all__ = ["enlarge", "in_order_of", "renumbered", "take_in", "unknown_points"]
 Array = NDArray[np.float64]
 
 HEAVIEST = 8  # weighted points that are quenched: where the mixture lacks most
+USUAL = 8  # that are quenched for being like any other
 FRESH = 8  # quenches from fresh starts at a time
 SHARE = 0.05  # of all evaluations, the map's included, that goes into fresh quenches
+LEAST = 3000  # gradient equivalents for more exploring, above what the map took
+SUSPECTED = 24  # points that quench elsewhere which are quenched to the end, at most
 REFITS = 2  # after a basin was taken in
 
 
@@ -44,9 +47,10 @@ def unknown_points(
     rng
         Seeds the starts.
     """
-    heavy = np.argsort(pilot.weighted.weights)[::-1][:HEAVIEST]
-    theta = pilot.theta[heavy[pilot.weighted.weights[heavy] > 0]]
-    tried, found = theta, [theta[assign_basins(target, theta, landscape) < 0]]
+    weights = pilot.weighted.weights
+    heavy = np.argsort(weights)[::-1][:HEAVIEST]
+    theta = pilot.theta[np.append(heavy, rng.choice(len(weights), USUAL, p=weights))]
+    found = [theta[assign_basins(target, theta, landscape) < 0]]
     d, before = theta.shape[1], target.evaluations.gradient_equivalents(theta.shape[1])
     limit = before + SHARE * spent
     while target.evaluations.gradient_equivalents(d) < limit:
@@ -60,12 +64,16 @@ def enlarge(landscape: Landscape, suspected: Array) -> Landscape:
     assert landscape.target is not None
     if not len(suspected):
         return landscape
+    # Evenly chosen: what holds much is among any few of them.
+    chosen = np.linspace(0, len(suspected) - 1, min(len(suspected), SUSPECTED)).astype(int)
     larger = explore(
         landscape.target,
         seed=landscape.seed,
         progress=False,
+        # Where minima are without end there would be no end to this either.
+        budget=landscape.evaluations.gradient_equivalents(len(landscape.names)) + LEAST,
         known=landscape,
-        suspected=suspected,
+        suspected=suspected[chosen],
     )
     found = larger.minima.sizes["minimum"] > landscape.minima.sizes["minimum"]
     return larger if found else landscape

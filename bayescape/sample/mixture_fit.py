@@ -15,18 +15,20 @@ __all__ = ["grow", "insert", "maximise"]
 
 Array = NDArray[np.float64]
 
-GROWN = 3  # components added a round
-NEAR = 10  # a share of one in so many of the points shapes a new component
-GROWN_WEIGHT = 0.03  # what each begins with, before expectation maximisation decides
+NEAR = 10  # a share of one in so many of the points shapes a new component,
+ENOUGH = (
+    20  # but no more than so many by squared coordinate: where there are many, the lack is local
+)
+GROWN_WEIGHT = 0.09  # what all begin with, before expectation maximisation decides
 DEFENSIVE_WIDTH = 2.0
 TAILS = np.array([3.0, 4.0, 5.0, 7.0])  # degrees of freedom that are tried
 SUPPORT = 10  # effective points per coordinate behind a component before its tails are touched
 
 
 def grow(
-    present: Superposition, anchors: Superposition, theta: Array, weights: Array
+    present: Superposition, anchors: Superposition, theta: Array, weights: Array, most: int
 ) -> tuple[Superposition, Superposition]:
-    """Add components at the points that weigh most, shaped by the weighted points near them.
+    """Add components, so many at most, where points weigh most, shaped by the points near them.
 
     Returns
     -------
@@ -37,10 +39,10 @@ def grow(
     d = theta.shape[1]
     whiten = np.linalg.inv(np.linalg.cholesky(present.covariance()))
     known = np.flatnonzero(present.basins >= 0)
-    near = max(len(theta) // NEAR, 10 * d)
+    near = max(min(len(theta) // NEAR, max(ENOUGH * d**2, 60)), 10 * d)
     free = weights.copy()
     means, scales, basins = [], [], []
-    for _ in range(GROWN):
+    for _ in range(most):
         top = int(free.argmax())
         if free[top] <= 1 / len(theta):  # nothing weighs more than its share
             break
@@ -57,7 +59,7 @@ def grow(
         free[around] = 0.0
     if not means:
         return present, anchors
-    grown = np.full(len(means), GROWN_WEIGHT)
+    grown = np.full(len(means), GROWN_WEIGHT / len(means))
     return (
         insert(present, means, scales, basins, grown),
         insert(anchors, means, scales, basins, grown),

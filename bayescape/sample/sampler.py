@@ -134,7 +134,7 @@ def sample(
     if landscape.minima.sizes["minimum"] == 0:
         return _unmapped(landscape, counted, shape, method, asked, seed, progress)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
-    wanted = POOL * draws if ess is None else ess
+    wanted, d = POOL * draws if ess is None else ess, len(landscape.names)
 
     with reporter(progress, "sampling") as report:
         report(stage="pilot")
@@ -155,17 +155,17 @@ def sample(
             else:
                 drawn = _by_chains(counted, pilot, shape, chosen == "jumps", seed, rng, report)
             pilot = drawn.pilot
-            report(stage="assigning basins")
-            members = membership(
-                counted, drawn.points, drawn.weights, landscape, pilot.superposition, rng
-            )
             report(stage="looking for more basins")
             cost = landscape.evaluations + spent + counted.evaluations
-            stray = drawn.points[members.quenched & (members.basins < 0)]
-            elsewhere = unknown_points(
-                counted, landscape, pilot, cost.gradient_equivalents(len(landscape.names)), rng
-            )
-            larger = enlarge(landscape, np.concatenate([stray, elsewhere]))
+            cheaply = unknown_points(counted, landscape, pilot, cost.gradient_equivalents(d), rng)
+            larger = enlarge(landscape, cheaply)
+            if larger is landscape or attempt == ENLARGEMENTS:
+                report(stage="assigning basins")
+                members = membership(
+                    counted, drawn.points, drawn.weights, landscape, pilot.superposition, rng
+                )
+                stray = members.quenched & (members.basins < 0)
+                larger = enlarge(landscape, drawn.points[stray]) if larger is landscape else larger
             if larger is landscape or attempt == ENLARGEMENTS:
                 break
             mapping += larger.evaluations - landscape.evaluations

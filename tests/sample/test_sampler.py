@@ -70,14 +70,30 @@ def test_hmc_in_one_basin_is_right():
     np.testing.assert_allclose(theta.std(axis=(0, 1)), target.sd, rtol=0.15)
 
 
-def test_a_basin_that_the_map_lacks_is_noticed_when_drawn():
-    """The map knows one of two overlapping neighbours: draws quench to a minimum not in it."""
+def test_a_basin_that_the_map_lacks_is_found_late_and_taken_in():
+    """The map knows one of two overlapping neighbours: draws quench to the other."""
     target = far_apart()
-    target = type(target)([0.5, 0.5], [[-2.0, 0.0, 0.0], [2.0, 0.0, 0.0]], [np.eye(3) * 0.7] * 2)
-    posterior = sample(map_of(target, known=[0]), 400, "superposition", seed=0, **QUIET)
-    assert posterior.attrs["reliable"] == 0
-    assert "quench to no minimum of the map" in posterior.attrs["warnings"]
-    assert (posterior["sample_stats"]["basin"].values == -1).any()
+    target = type(target)([0.4, 0.6], [[-2.0, 0.0, 0.0], [2.0, 0.0, 0.0]], [np.eye(3) * 0.7] * 2)
+    landscape = map_of(target, known=[0])
+    posterior = sample(landscape, 400, "superposition", seed=0, **QUIET)
+    minima = posterior["minima"]
+    assert minima["late"].values.tolist() == [0, 1]
+    np.testing.assert_allclose(minima["theta"].values[0], landscape.minima["theta"].values[0])
+    np.testing.assert_allclose(minima["theta"].values[1], [2, 0, 0], atol=0.05)
+    share = np.array(json.loads(posterior.attrs["occupation"]))
+    assert abs(share[1] - 0.6) < 0.1
+    drawn = posterior["sample_stats"]["basin"].values
+    assert np.bincount(drawn.ravel(), minlength=2) / drawn.size == pytest.approx(share, abs=0.05)
+    assert abs(posterior.attrs["log_evidence"]) < 4 * posterior.attrs["log_evidence_se"] + 0.02
+
+
+@pytest.mark.parametrize("method", ["hmc", "jumps"])
+def test_chains_run_again_from_a_map_that_has_grown(method):
+    target = type(far_apart())([0.5, 0.5], [[-1.8, 0.0], [1.8, 0.0]], [np.eye(2) * 0.7] * 2)
+    posterior = sample(map_of(target, known=[0]), 400, method, seed=0, **QUIET)
+    assert posterior["minima"]["late"].values.tolist() == [0, 1]
+    drawn = posterior["sample_stats"]["basin"].values
+    assert {0, 1} <= set(drawn.ravel())
 
 
 def test_low_coverage_is_never_reliable():

@@ -173,6 +173,7 @@ MIXTURES: tuple[Posterior, ...] = (
         np.array([np.zeros(5), np.full(5, 4.0)]),
         np.array([np.eye(5), 0.16 * np.eye(5)]),
         reach=(-6.0, 6.0),
+        adversarial=True,  # 0.6% of the starts lead to it
     ),
     gaussians(
         "three-gaussians-3d",

@@ -1,0 +1,1 @@
+"""Participants of `benchmarks/sampling.py`, and what their draws are worth."""
