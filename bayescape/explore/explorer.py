@@ -48,9 +48,9 @@ def explore(
     Parameters
     ----------
     target
-        Anything that satisfies `bayescape.targets.Target`, or a PyMC model. Symmetries that it declares by an
-        attribute ``symmetries``, orthogonal matrices of shape ``(G, d, d)`` which leave the energy
-        alone, are made use of: what is found is entered with all its images.
+        Anything that satisfies `bayescape.targets.Target`, or a PyMC model. Symmetries that it
+        declares by an attribute ``symmetries``, orthogonal matrices of shape ``(G, d, d)`` which
+        leave the energy alone, are made use of: what is found is entered with all its images.
     seed
         The same seed gives the same map, bit for bit, with any executor and with none.
     progress

@@ -69,7 +69,7 @@ def posterior_tree(
         ),
         "unconstrained_posterior": xr.Dataset(
             {"theta": (("chain", "draw", "coordinate"), theta)},
-            coords=axes | {"coordinate": np.asarray(target.names, dtype=object)},
+            coords=axes | {"coordinate": np.asarray(target.names)},
         ),
         "sample_stats": xr.Dataset(
             {name: (("chain", "draw"), value) for name, value in sample_stats.items()},
@@ -78,7 +78,8 @@ def posterior_tree(
     }
     count = minima.sizes["minimum"]
     groups["minima"] = minima[["theta", "energy"]].assign(
-        late=("minimum", (np.arange(count) >= count - late).astype(int))
+        late=("minimum", (np.arange(count) >= count - late).astype(int)),
+        coordinate=np.asarray(target.names),
     )
     for group, arrays in (further or {}).items():
         groups[group] = _dataset(arrays, axes, target)
@@ -108,8 +109,15 @@ def _dataset(
         for dim, size in zip(named, shape, strict=True):
             labels = known.get(dim)
             whole = labels is not None and len(labels) == size
-            coords[dim] = np.asarray(labels) if whole else np.arange(size)
+            coords[dim] = _labels(labels) if whole else np.arange(size)
     return xr.Dataset(variables, coords=coords)
+
+
+def _labels(labels: Any) -> NDArray[Any]:
+    """Labels as an array; strings not as objects, which a file would not give back."""
+    found = np.asarray(labels)
+    strings = found.dtype == object and all(isinstance(label, str) for label in found.flat)
+    return found.astype(str) if strings else found
 
 
 def versions() -> dict[str, str]:
