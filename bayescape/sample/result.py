@@ -26,8 +26,8 @@ def posterior_tree(
     sample_stats: Mapping[str, NDArray[Any]],
     attributes: Mapping[str, Any],
     *,
-    minima: xr.Dataset,
-    late: int,
+    minima: xr.Dataset | None = None,
+    late: int = 0,
     further: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
 ) -> xr.DataTree:
     """Label draws and put them where ArviZ expects them.
@@ -43,7 +43,7 @@ def posterior_tree(
     attributes
         For the root: numbers and strings as they are, anything else as JSON.
     minima
-        Of the map, in the order that basins are numbered in.
+        Of the map, if there is one, in the order that basins are numbered in.
     late
         How many of them, the last, were only found while sampling.
     further
@@ -76,13 +76,14 @@ def posterior_tree(
             coords=axes,
         ),
     }
-    count = minima.sizes["minimum"]
-    groups["minima"] = minima[["theta", "energy"]].assign(
-        late=("minimum", (np.arange(count) >= count - late).astype(int)),
-        coordinate=np.asarray(target.names),
-    )
-    for group, arrays in (further or {}).items():
-        groups[group] = _dataset(arrays, axes, target)
+    if minima is not None:
+        count = minima.sizes["minimum"]
+        groups["minima"] = minima[["theta", "energy"]].assign(
+            late=("minimum", (np.arange(count) >= count - late).astype(int)),
+            coordinate=np.asarray(target.names),
+        )
+    for name, arrays in (further or {}).items():
+        groups[name] = _dataset(arrays, axes, target)
     if observed := getattr(target, "observed", {}):
         groups["observed_data"] = _dataset(observed, {}, target)
     plain = {

@@ -111,8 +111,8 @@ def sample(
 
     Notes
     -----
-    Where no minimum was found, the draws are by NUTS from the target's starts, and ``reliable`` is
-    0.
+    Where no minimum was found, or one whose basin has no width in double precision, the draws are
+    by NUTS from the target's starts, and ``reliable`` is 0.
 
     ``log_likelihood`` and ``posterior_predictive`` are what ``pm.compute_log_likelihood`` and
     ``pm.sample_posterior_predictive`` give for a PyMC model; as there, its potentials are no part
@@ -139,13 +139,18 @@ def sample(
     with reporter(progress, "sampling") as report:
         report(stage="pilot")
         spent = Evaluations()
-        if method == "auto" and decision is None:
-            decision = decide(landscape, ess=round(wanted), seed=seed, chains=chains)
-            spent = decision.evaluations
-        if decision is not None:
-            pilot = decision.pilot
-        else:
-            pilot = settle(counted, harmonic_superposition(landscape), rng, ess=wanted)
+        try:
+            if method == "auto" and decision is None:
+                decision = decide(landscape, ess=round(wanted), seed=seed, chains=chains)
+                spent = decision.evaluations
+            if decision is not None:
+                pilot = decision.pilot
+            else:
+                pilot = settle(counted, harmonic_superposition(landscape), rng, ess=wanted)
+        except (
+            np.linalg.LinAlgError
+        ):  # a minimum at the end of a funnel: no width in some direction
+            return _unmapped(landscape, counted, shape, method, asked, seed, progress)
         given, mapping = landscape, Evaluations()
         for attempt in range(ENLARGEMENTS + 1):
             chosen = decision.method if method == "auto" and decision is not None else method
@@ -233,12 +238,12 @@ def _unmapped(
     seed: int,
     progress: bool | Callable[..., None],
 ) -> xr.DataTree:
-    """The posterior where no minimum was found: by NUTS alone, and said to be."""
+    """The posterior where there is no map to draw by: by NUTS alone, and said to be."""
     started = time.perf_counter()
     if method not in ("auto", "hmc"):
         raise ValueError(
-            f"`method` must be 'auto' or 'hmc' where no minimum was found, got {method!r}. "
-            f"{' '.join(landscape.warnings)}"
+            "`method` must be 'auto' or 'hmc' where no minimum was found, or one without a width, "
+            f"got {method!r}. {' '.join(landscape.warnings)}"
         )
     rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
     with reporter(progress, "sampling") as report:

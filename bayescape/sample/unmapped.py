@@ -1,7 +1,8 @@
 """Draws where there is no map: NUTS from the target's own starts, which is never relied on.
 
 A density that rises without end has no minimum, hence no basins to draw from by turns. That of a
-hierarchical model in centred form is one: it rises towards a spread of zero.
+hierarchical model in centred form is one: it rises towards a spread of zero. Or it has one so
+narrow that its Hessian has no inverse in double precision, as Neal's funnel has.
 """
 
 from __future__ import annotations
@@ -99,11 +100,22 @@ def chains_without_map(
 def warnings_without_map(landscape: Landscape, run: Chains) -> list[str]:
     """Why the draws are not to be relied on: there is always a reason."""
     theta, diverging = run.theta, run.stats.get("diverging")
+    without = (
+        "The minima found are too narrow in some direction for a superposition of their basins"
+        if landscape.minima.sizes["minimum"]
+        else "No minimum was found, so there is no map"
+    )
     found = [
-        f"No minimum was found, so there is no map: {' '.join(landscape.warnings)} These are draws "
-        f"by NUTS from {len(theta)} starts, and nothing says which modes they miss. A density that "
-        "rises without end has no minimum: that of a hierarchical model in centred form does, "
-        "towards a spread of zero; its non-centred form does not."
+        " ".join(
+            [
+                f"{without}: these are draws by NUTS from {len(theta)} starts, and nothing says "
+                "which modes they miss.",
+                *landscape.warnings,
+                "The density of a hierarchical model in centred form rises without end, or to a "
+                "very narrow peak, towards a spread of zero; that of its non-centred form does "
+                "not.",
+            ]
+        )
     ]
     if len(theta) > 1 and theta.shape[1] >= 4:
         columns = [theta[..., i] for i in range(theta.shape[2])]

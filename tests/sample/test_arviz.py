@@ -16,6 +16,7 @@ from scipy.special import logsumexp
 import bayescape as bs
 from bayescape.sample.arviz_tree import as_arviz_tree
 from bayescape.sample.groups import further_groups
+from bayescape.sample.result import posterior_tree
 
 from ..targets.pymc_models import MODELS, TRANSFORMED
 
@@ -185,11 +186,23 @@ def test_likelihoods_and_replicates_of_a_model_are_pymc_s(name):
         model = (MODELS | TRANSFORMED)[name]()
         target = bs.from_pymc(model, **QUICK)
     theta = target.starts(6, np.random.default_rng(5)).reshape(2, 3, -1)
+    tree = posterior_tree(target, theta, {}, {})
+    theirs = pm.compute_log_likelihood(
+        {"posterior": tree["posterior"].to_dataset()},
+        model=model,
+        extend_inferencedata=False,
+        progressbar=False,
+        compile_kwargs=dict(QUICK),
+    )
     groups, left_out = further_groups(
         target, theta, ["log_likelihood", "posterior_predictive"], np.random.default_rng(0)
     )
     found = groups["log_likelihood"]
     assert set(found) == {rv.name for rv in model.observed_RVs}
+    tree = posterior_tree(target, theta, {}, {}, further=groups)
+    ours = tree["log_likelihood"].to_dataset()
+    for variable in theirs.data_vars:
+        xr.testing.assert_allclose(ours[variable], theirs[variable], rtol=1e-12)
     # All log likelihoods and the prior are the log density.
     points = {v.name: p for v, p in zip(model.value_vars, _split(model, theta[1, 2]), strict=True)}
     total = sum(array[1, 2].sum() for array in found.values())
