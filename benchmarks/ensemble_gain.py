@@ -46,6 +46,7 @@ def gains(rows: int, inputs: int, seed: int) -> pd.DataFrame | None:
             "ambiguity": foretold["ambiguity_percent"],
             "foretold_rmse": foretold["improvement_rmse_percent"],
             "rmse": actual["improvement_rmse_percent"],
+            "foreseen_nlpd": foretold["foreseen_nlpd"],
             "foretold_nlpd": foretold["improvement_nlpd"],
             "nlpd": actual["improvement_nlpd"],
         }
@@ -65,6 +66,8 @@ def summary(data: pd.DataFrame) -> pd.Series:
             "rmse~ambiguity": rank("rmse", "ambiguity"),
             "rmse~minima": rank("rmse", "minima"),
             "nlpd~foretold": rank("nlpd", "foretold_nlpd"),
+            "nlpd~foreseen": rank("nlpd", "foreseen_nlpd"),
+            "nlpd~minima": rank("nlpd", "minima"),
             "foretold rmse %": data["foretold_rmse"].mean(),
             "rmse %": data["rmse"].mean(),
             "nlpd": data["nlpd"].mean(),

@@ -57,8 +57,8 @@ def continue_minima(
     explorations
         How many values to explore at, spread evenly over the grid, both ends among them from two
         on. A branch that exists between these only, and that no fold connects with a known one, is
-        not found; nor are two folds of one branch that are closer than about a thousandth of the
-        grid's range.
+        not found; nor are two folds of one branch that are closer along it than about a
+        fiftieth of the unit of a coordinate.
     landscapes
         Maps that there are already, by their value of the parameter, which must be on the grid.
         None of these values is explored again.

@@ -23,7 +23,8 @@ __all__ = ["Trace", "advance", "correct", "index_of", "trace"]
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-ITERATIONS = 8  # of Newton's method
+ITERATIONS = 12  # of Newton's method
+SLOW = 0.2  # share of the last step beyond which the next one takes a new Hessian
 SETTLED = 1e-7  # last step: what is left is its square
 SHRINKS = 0.5  # how much shorter each step of Newton's method must be than the last
 TRUSTED = 0.3  # share of the predicted step by which it may be corrected
@@ -32,6 +33,7 @@ HALVINGS = 3  # of a grid interval, before a curve is followed by its length
 # Steps along a curve, in units of the coordinates and shares of the parameter's range.
 FIRST, LONGEST, SHORTEST = 0.01, 0.2, 1e-8
 AT_END = 1e-9  # share of the range by which a fold at the end of the interval may be beyond it
+TELLABLE = 0.02  # step within which two folds are not told from none
 NO_FOLD = 1e-4  # a turn within that without a change of index is not two folds either
 STRAIGHT = 0.95  # cosine of the largest angle between tangents one step apart
 BENT = 0.02  # by how much the tangents' mean may differ from the chord
@@ -40,6 +42,9 @@ STEPS = 500
 
 def correct(family: Family, x: Array, p: float) -> tuple[Array, Array, Mask]:
     """Newton's method at a fixed parameter, from many points at once.
+
+    A Hessian costs as much as many gradients, so one serves for several steps while these shrink
+    fast; the last step always has a Hessian of its own.
 
     Parameters
     ----------
@@ -53,23 +58,26 @@ def correct(family: Family, x: Array, p: float) -> tuple[Array, Array, Mask]:
     """
     x = np.array(x, dtype=float)
     hessians = np.full((*x.shape, x.shape[1]), np.nan)
-    last, done = np.full(len(x), np.inf), np.zeros(len(x), dtype=bool)
+    last, done, fresh = np.full(len(x), np.inf), np.zeros(len(x), bool), np.ones(len(x), bool)
     rows = np.arange(len(x))
     for _ in range(ITERATIONS):
         if not len(rows):
             break
-        gradient, here = family.gradient(x[rows], p), family.hessian(x[rows], p)
-        step = -_solve(here, gradient)
+        gradient, new = family.gradient(x[rows], p), rows[fresh[rows]]
+        if len(new):
+            hessians[new] = family.hessian(x[new], p)
+        step = -_solve(hessians[rows], gradient)
         size = np.linalg.norm(step, axis=1)
-        finite = np.isfinite(size)
         # Below what counts as settled rounding decides whether a step is shorter.
-        good = finite & ((size < SHRINKS * last[rows]) | (size < SETTLED))
-        hessians[rows[good]] = here[good]
+        good = np.isfinite(size) & ((size < SHRINKS * last[rows]) | (size < SETTLED))
         rows, step, size = rows[good], step[good], size[good]
         x[rows] += step
+        done[rows[fresh[rows] & (size < SETTLED)]] = True
+        # A Hessian serves for further steps while they shrink fast, and is new for the last one.
+        shrunk = np.where(fresh[rows], size, size / last[rows])
+        fresh[rows] = (size * shrunk < SETTLED) | (size > SLOW * last[rows])
         last[rows] = size
-        done[rows[size < SETTLED]] = True
-        rows = rows[size >= SETTLED]
+        rows = rows[~done[rows]]
     return x, hessians, done
 
 
@@ -86,7 +94,8 @@ def advance(
     """Follow many points from one value of the parameter to another, in lockstep.
 
     Those for which one step is too long take two, and so on. A step counts only if Newton's method
-    converges at once to a point near the predicted one, with the same index and a slope that fits.
+    converges at once to a point near the predicted one, with the same index and a slope that fits,
+    and if no eigenvalue of the Hessian has another sign in the middle of a long step.
 
     Parameters
     ----------
@@ -120,6 +129,10 @@ def advance(
         wrong = np.linalg.norm(moved - 0.5 * (step + back), axis=1)
         good &= wrong < np.maximum(BENT * size, 0.1 * CLOSE)
     good &= index_of(there) == index_of(hessians)
+    sure = np.flatnonzero(good & (size > TELLABLE))
+    halfway = 0.5 * (x + ahead) + 0.125 * (step - back)  # of the cubic with both slopes
+    between = family.hessian(halfway[sure], 0.5 * (p + end)) if len(sure) else hessians[sure]
+    good[sure] = ~_passes_zero(hessians[sure], between, there[sure])
     x[good], hessians[good], reached[good] = ahead[good], there[good], end
     rows = np.flatnonzero(~good)
     if halvings and len(rows):
@@ -218,6 +231,11 @@ def trace(family: Family, x: Array, p: float, ends: tuple[float, float]) -> Trac
                 continue
             folds.append(fold)
             indices.append(int(index_of(new_hessian[None])[0]))
+        elif length > TELLABLE and _folds_twice(
+            family, (x, p, hessian, tangent), (new_x, new_p, new_hessian, new_tangent)
+        ):
+            length /= 2
+            continue
         x, p, hessian, tangent = new_x, new_p, new_hessian, new_tangent
         if p in (low, high):
             if index_of(hessian[None])[0] != indices[-1]:
@@ -254,6 +272,42 @@ def _step(
     if np.linalg.norm(tangent + new_tangent - 2 * chord) > BENT:
         return None
     return new_x, q, hessian, new_tangent
+
+
+def _folds_twice(
+    family: Family,
+    here: tuple[Array, float, Array, Array],
+    there: tuple[Array, float, Array, Array],
+) -> bool:
+    """Whether a curve turns and turns back within one step, which its ends do not show."""
+    (x, p, hessian, tangent), (y, q, other, end) = here, there
+    if index_of(hessian[None])[0] != index_of(other[None])[0]:
+        return False
+    chord = np.append(y - x, (q - p) / family.range)
+    apart = 0.125 * np.linalg.norm(chord) * (tangent - end)
+    middle, r = 0.5 * (x + y) + apart[:-1], 0.5 * (p + q) + float(apart[-1]) * family.range
+    if not family.low <= r <= family.high:
+        return False
+    between = family.hessian(middle[None], r)
+    return bool(_passes_zero(hessian[None], between, other[None])[0])
+
+
+def _passes_zero(before: Array, between: Array, after: Array) -> Mask:
+    """Whether an eigenvalue has another sign within a step than at both of its ends, ``(B,)``.
+
+    That is read from the parabola through it at the ends and at the middle.
+    """
+    if not len(before):
+        return np.zeros(0, dtype=bool)
+    known = np.all(np.isfinite(between), axis=(1, 2))
+    a, c = np.linalg.eigvalsh(before), np.linalg.eigvalsh(after)
+    b = np.linalg.eigvalsh(np.where(known[:, None, None], between, 0.0))
+    bend, slope = 2 * (a + c - 2 * b), c - a  # of the parabola over -1/2 to 1/2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        place = -slope / (2 * bend)
+        extreme = np.where(np.abs(place) < 0.5, b - slope**2 / (4 * bend), b)
+    ends = np.sign(a) * np.minimum(np.abs(a), np.abs(c))
+    return ~known | (((extreme * a <= 0) | (b * a <= 0)) & (ends * c > 0)).any(axis=1)
 
 
 def _between(fold: Array, x: Array, y: Array) -> bool:

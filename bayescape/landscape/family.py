@@ -48,6 +48,7 @@ class Family:
         self.range = self.high - self.low
         self.evaluations = Evaluations()
         self.target = functools.lru_cache(maxsize=KEPT)(target_of)
+        self._slopes = functools.lru_cache(maxsize=KEPT)(lambda p: dict[bytes, Array]())
 
     def energy(self, x: Array, p: float) -> Array:
         """Energies, ``(B, d) -> (B,)``."""
@@ -66,8 +67,13 @@ class Family:
         return self.target(p).hessian(x * self.unit) * np.outer(self.unit, self.unit)
 
     def gradient_slope(self, x: Array, p: float) -> Array:
-        """Derivative of the gradients along the parameter, ``(B, d) -> (B, d)``."""
-        return self._along_parameter(self.gradient, x, p)
+        """Derivative of the gradients along the parameter, ``(B, d) -> (B, d)``, which is kept."""
+        known = self._slopes(p)  # where one step ends the next one begins
+        new = np.array([row.tobytes() not in known for row in x], dtype=bool)
+        if new.any():
+            slopes = self._along_parameter(self.gradient, x[new], p)
+            known.update(zip((row.tobytes() for row in x[new]), slopes, strict=True))
+        return np.array([known[row.tobytes()] for row in x]).reshape(x.shape)
 
     def hessian_slope(self, x: Array, p: float) -> Array:
         """Derivative of the Hessians along the parameter, ``(B, d) -> (B, d, d)``."""

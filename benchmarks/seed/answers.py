@@ -26,6 +26,7 @@ __all__ = [
     "gains_of",
     "gains_overall",
     "load",
+    "lowest_and_best",
     "mean_and_error",
     "means_of",
     "misassignments",
@@ -137,6 +138,25 @@ def costs_of_following(records: list[dict[str, Any]]) -> pd.DataFrame:
 def misassignments(records: list[dict[str, Any]]) -> pd.DataFrame:
     """By draw: how often k-means is wrong about the branches."""
     return pd.DataFrame({record["task"]: record["misassigned"] for record in records}).T
+
+
+def lowest_and_best(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """By draw: at how many orders the lowest minimum predicts the test rows best, and by how much.
+
+    ``error_of_best``: the mean over orders of the least test error over that of the lowest minimum.
+    """
+    rows = {}
+    for record in records:
+        energy, mse = (np.array(record[key], dtype=float) for key in ("energy", "mse"))
+        at = np.arange(energy.shape[1])
+        lowest, best = np.nanargmin(energy, axis=0), np.nanargmin(mse, axis=0)
+        rows[record["task"]] = {
+            "orders": len(at),
+            "lowest_is_best": int((lowest == best).sum()),
+            "energy_of_best": float((energy[best, at] - energy[lowest, at]).mean()),
+            "error_of_best": float((mse[best, at] / mse[lowest, at]).mean()),
+        }
+    return pd.DataFrame(rows).T
 
 
 def foretold(records: list[dict[str, Any]]) -> pd.DataFrame:
@@ -300,10 +320,10 @@ def sampled(records: list[dict[str, Any]]) -> pd.DataFrame:
     """One row per problem and sampler: occupations off by, cost, and whether it was trusted."""
     rows = []
     for record in records:
-        truth = np.array(record["samplers"]["superposition"]["occupation"], dtype=float)
+        truth = np.array(json.loads(record["samplers"]["superposition"]["occupation"]))
         for method, result in record["samplers"].items():
             spent = json.loads(result["evaluations"])
-            shares = np.array(result["occupation"], dtype=float)
+            shares = np.array(json.loads(result["occupation"]))
             size = max(len(truth), len(shares))
             off = np.pad(shares, (0, size - len(shares))) - np.pad(truth, (0, size - len(truth)))
             rows.append(

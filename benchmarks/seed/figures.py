@@ -281,7 +281,7 @@ def figure_free_nu(frame: pd.DataFrame) -> Figure:
     right.set_xlabel(NU + ": median and 90 %")
     for ax in (left, right):
         quiet(ax)
-    right.tick_params(axis="y", labelsize=5)
+    right.tick_params(axis="y", labelsize=6)
     return figure
 
 

@@ -10,16 +10,13 @@ from tests.reference.catalogue.gp_truth import basin_of, from_prior
 
 by_name = {posterior.name: posterior for posterior in GAUSSIAN_PROCESSES}
 every = pytest.mark.parametrize("name", by_name)
-# Mass whose steepest descent ends at a wall belongs to no minimum.
-WALLED = {"gp-walled-ocean"}
 
 
-def test_there_are_enough_and_they_have_one_to_eight_basins_that_matter():
+def test_there_are_enough_and_they_have_one_to_four_basins_that_matter():
     assert len(GAUSSIAN_PROCESSES) == len(by_name) >= 14
     assert {p.name for p in PROBLEMS} < set(by_name)
     counts = {int((np.array(stored(name)["occupation"]) > 0.003).sum()) for name in by_name}
-    assert {1, 2, 3, 4, 5, 6} <= counts
-    assert max(len(stored(name)["minima"]) for name in by_name) >= 8
+    assert {1, 2, 3, 4} <= counts
 
 
 @every
@@ -39,8 +36,7 @@ def test_stored_numbers_fit_together(name):
     assert truth.mean.shape == truth.sd.shape == (d,)
     assert truth.centres.shape == (len(truth.occupation), d)
     assert (truth.occupation >= 0).all()
-    total = truth.occupation.sum()
-    assert total == pytest.approx(1, abs=1e-3) or (name in WALLED and 0.5 < total < 1)
+    assert truth.occupation.sum() == pytest.approx(1, abs=1e-3)
     # Good enough to judge by: far within what a silent failure is.
     error = on_file.get("log_evidence_error", 1 / np.sqrt(on_file.get("effective_draws", np.inf)))
     assert error < 0.005
@@ -64,9 +60,7 @@ def test_the_target_is_the_energy_written_apart(problem):
     assert (np.abs(gradients - slopes)[there].max(axis=1) < 1e-5 * size).all()
 
 
-@pytest.mark.parametrize(
-    "name", ["gp-eight-points", "gp-signal-or-noise", "gp-walled", "gp-free-order"]
-)
+@pytest.mark.parametrize("name", ["gp-eight-points", "gp-signal-or-noise", "gp-walled"])
 def test_evidence_and_mean_by_averages_over_the_prior(name):
     """The evidence is the likelihood's average over the prior: no box, and no Jacobian."""
     (problem,) = (p for p in PROBLEMS if p.name == name)

@@ -1,4 +1,4 @@
-"""Posteriors over the hyperparameters of Gaussian processes, with one to eight basins that matter.
+"""Posteriors over the hyperparameters of Gaussian processes, with one to four basins.
 
 The truth of each is stored in ``gaussian_processes.json``: `gp_truth` made it, by quadrature or by
 nautilus, and checked the energy that it used against `gp_energy`, which is written apart. The first
@@ -156,27 +156,12 @@ PROBLEMS: tuple[Problem, ...] = (
         kernel="rbf",
     ),
     Problem(
-        "gp-ocean-of-real-order",
-        "the tabulated kernel of real order, on two modes of unequal width",
-        gp_data.ocean,
-        nu=2.3,
-    ),
-    Problem(
         "gp-walled",
         "a posterior without priors that its walls cut off: mass beyond them must not be counted",
         lambda: gp_data.sine(10, 1, 0.3),
         nu=2.3,
         priors=None,
         bounds=WALLS,
-    ),
-    Problem(
-        "gp-walled-ocean",
-        "modes that would lie beyond the walls: mass that belongs to no minimum",
-        lambda: gp_data.ocean(2),
-        kernel="rbf",
-        priors=None,
-        bounds=WALLS,
-        adversarial=True,
     ),
     Problem(
         "gp-much-data",
@@ -192,13 +177,6 @@ PROBLEMS: tuple[Problem, ...] = (
         priors="default",
     ),
     Problem(
-        "gp-free-order",
-        "a free order of the kernel, which the data hardly know: a curved, flat direction",
-        lambda: gp_data.sine(20, 1, 0.2),
-        nu="free",
-        priors="default",
-    ),
-    Problem(
         "gp-schwefel-two-inputs",
         "two modes of nearly equal energy in four coordinates",
         lambda: gp_data.schwefel(30, 2, 4),
@@ -207,38 +185,6 @@ PROBLEMS: tuple[Problem, ...] = (
         "gp-schwefel-four-modes",
         "four modes, two of them of a few percent each",
         lambda: gp_data.schwefel(30, 2, 11),
-    ),
-    Problem(
-        "gp-schwefel-five-modes",
-        "five modes in five coordinates that all count, low transition states between them",
-        lambda: gp_data.schwefel(40, 3, 6),
-    ),
-    Problem(
-        "gp-diabetes",
-        "eight minima on real data, of which some hold a third of the mass and some next to none",
-        lambda: gp_data.diabetes(25, (2, 3, 8), 120),
-        kernel="rbf",
-        priors="default",
-    ),
-    Problem(
-        "gp-irrelevant-inputs",
-        "three irrelevant inputs: directions that are flat up to where the prior ends them",
-        lambda: gp_data.sine(30, 2, 0.3, inputs=4),
-        priors="default",
-    ),
-    Problem(
-        "gp-linnerud",
-        "weak real data: six modes, of inputs that matter or do not, flat in those that do not",
-        lambda: gp_data.linnerud(1),
-        nu=1.5,
-        priors="default",
-    ),
-    Problem(
-        "gp-stack-loss",
-        "one basin in five coordinates of real data: nothing to be alarmed about",
-        gp_data.stack_loss,
-        kernel="rbf",
-        priors="default",
     ),
 )
 

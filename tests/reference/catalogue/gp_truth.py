@@ -1,7 +1,7 @@
 """Truth for the catalogue's Gaussian processes, got without bayescape's explorer or samplers.
 
 Run ``python -m tests.reference.catalogue.gp_truth [NAMES]`` from the repository's root, with
-nautilus-sampler (1.0.6) installed. It takes about forty minutes on one core and writes
+nautilus-sampler (1.0.6) installed. It takes about ten minutes on one core and writes
 ``gaussian_processes.json``, entry by entry; entries named are made anew, and without names those
 that are missing.
 
@@ -9,9 +9,9 @@ that are missing.
   between the walls, polished by Newton steps. Those at a wall are none.
 * Moments and evidence, up to four coordinates: the trapezium rule along each, which converges
   faster than any power for smooth densities that vanish at both ends, and Gauss's where a wall cuts
-  the density off. Nodes that a coarse grid shows to be `DEEP` nats up are left out. There are two
-  grids; what they differ by is stored as the error. Beyond four coordinates: nautilus (J. U. Lange,
-  MNRAS 525, 3181, 2023).
+  the density off. Nodes that a coarse grid shows to be `DEEP` nats up are left out. Grids become
+  finer until two agree; what they differ by is stored as the error. Beyond four coordinates:
+  nautilus (J. U. Lange, MNRAS 525, 3181, 2023).
 * Occupation: where steepest descent, by LSODA, leads points drawn by their weights.
 
 For speed, quadrature, nautilus and descent call bayescape's compiled energy and gradient, once
@@ -47,10 +47,11 @@ KEPT = 12.0  # nats above the lowest minimum: those higher hold no mass to speak
 DEEP = 20.0  # nats above the lowest, where there is no mass to speak of
 REACH = 6.5  # prior standard deviations that the grids reach
 COARSE = 0.6  # spacing of the grid that shows where the mass is
-# Of the two grids, in units of the smallest standard deviation that a variance can have by so many
-# rows, the root of 2 / n: the trapezium rule's relative error on a Gaussian of this width is
-# 2 exp(-2 pi^2 / spacing^2), 9e-4 and 2e-6.
-SPACINGS = (1.6, 1.2)
+# In units of the smallest standard deviation that a variance can have by so many rows, the root of
+# 2 / n: the trapezium rule's relative error on a Gaussian of this width is 2 exp(-2 pi^2 /
+# spacing^2), 9e-4 and 2e-6 for the first two. Finer ones follow until two in a row agree.
+SPACINGS = (1.6, 1.2, 0.8, 0.6, 0.45)
+AGREED = 0.005  # nats of evidence, standard deviations of means, half the relative error of others
 WIDEST = 0.3  # spacing of the finer grid, however few the rows
 GAUSS = 1.6  # times as many nodes where they are not even: they are sparser in the middle
 CHUNK = 20_000
@@ -167,12 +168,24 @@ def where_mass_is(
     return axes, ndimage.binary_dilation(low, np.ones((3,) * energy.d))
 
 
+def _agree(one: tuple[Array, Array, float], other: tuple[Array, Array, float]) -> bool:
+    """Whether two grids do, in means, standard deviations and evidence."""
+    sd = other[1]
+    return bool(
+        (np.abs(one[0] - other[0]) < AGREED * sd).all()
+        and (np.abs(one[1] - sd) < 2 * AGREED * sd).all()
+        and abs(one[2] - other[2]) < AGREED
+    )
+
+
 def by_quadrature(
     energy: Energy, target: GaussianProcess, minima: Array, rng: np.random.Generator
 ) -> tuple[dict[str, Any], Array]:
     """Moments and evidence with what two grids differ by, and points drawn by weight."""
     tail = stats.norm.cdf(-REACH)
     box = from_prior(energy, np.array([[tail] * energy.d, [1 - tail] * energy.d]))
+    # Between walls the tails of an even density are all but the walls themselves.
+    box = np.where(np.abs(box - energy.walls) < 1e-6, energy.walls, box)
     coarse, near = where_mass_is(energy, target, box, energy(minima[0]))
     unit = min(np.sqrt(2 / len(energy.outputs)), WIDEST / SPACINGS[1])
     found = []
@@ -189,7 +202,9 @@ def by_quadrature(
         mean = weights @ theta
         sd = np.sqrt(weights @ (theta - mean) ** 2)
         found.append((mean, sd, float(np.log(mass.sum()) + top)))
-    (mean_0, sd_0, evidence_0), (mean, sd, evidence) = found
+        if len(found) > 1 and _agree(*found[-2:]):
+            break
+    (mean_0, sd_0, evidence_0), (mean, sd, evidence) = found[-2:]
     ranks = (np.arange(FOLLOWED) + rng.uniform()) / FOLLOWED
     picked = theta[np.searchsorted(np.cumsum(weights), ranks).clip(max=len(theta) - 1)]
     return {
