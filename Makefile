@@ -9,6 +9,9 @@ MINOR := $(shell $(PYTHON) -c 'import sys; print(sys.version_info.minor)' 2>/dev
 CONSTRAINTS := constraints/$(if $(filter 11,$(MINOR)),python3.11,python3.13).txt
 TORCH := $(shell grep -m1 '^torch==' $(CONSTRAINTS))
 
+# What `make test` and the like need beside the runtime.
+EXTRAS ?= test,lint,docs,notebook
+
 # One pip call each, torch pinned in the same call, so that nothing is resolved twice.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) $(TORCH)
 RUNTIME := $(VENV)/.runtime
@@ -22,7 +25,7 @@ SOURCES := $(wildcard bayescape/kernels/*.py bayescape/targets/*.py)
 FRESH := NUMBA_CACHE_DIR=$(CURDIR)/.numba/$(firstword $(shell cat $(SOURCES) | cksum))
 PYTEST := $(FRESH) OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python -m pytest -n $(WORKERS)
 
-.PHONY: demo test test-slow lint types bench docs notebook picture wheel clean help
+.PHONY: demo test test-next test-slow lint types bench docs notebook picture wheel clean help
 
 help:  ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -32,6 +35,14 @@ demo: $(RUNTIME)  ## The whole way on the bundled data: demo-report/report.html
 
 test: $(DEVELOPMENT)  ## The whole test suite, without the tests marked slow
 	$(PYTEST) -m "not slow" $(ARGS)
+
+# A shim of pyenv's is on the path also where its interpreter is not chosen, and answers nothing.
+NEXT ?= $(shell for python in python3.13 $(HOME)/.pyenv/versions/3.13*/bin/python3.13; do \
+	"$$python" -c "" 2>/dev/null && echo "$$python" && break; done)
+
+test-next:  ## The same on Python 3.13, with PyMC 6 and ArviZ 1, if there is that interpreter
+	@if [ -n "$(NEXT)" ]; then $(MAKE) test PYTHON="$(NEXT)" VENV=.venv-next EXTRAS=test; \
+	else echo "SKIPPED test-next: no Python 3.13 was found; set NEXT to one"; fi
 
 test-slow: $(DEVELOPMENT)  ## The tests marked slow
 	$(PYTEST) -m slow $(ARGS)
@@ -62,7 +73,7 @@ wheel: $(DEVELOPMENT)  ## Build the wheel and check what is in it
 	$(BIN)/python tools/check_wheel.py dist/*.whl
 
 clean:  ## Remove everything that make made
-	rm -rf $(VENV) build dist demo-report docs/_build docs/generated docs/jupyter_execute
+	rm -rf $(VENV) .venv-next build dist demo-report docs/_build docs/generated docs/jupyter_execute
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .numba benchmarks/results
 
 $(BIN)/python:
@@ -78,5 +89,5 @@ $(RUNTIME): pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 
 $(DEVELOPMENT): pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo "Setting up $(VENV) for development (the first time takes a few minutes)"
-	$(PIP) -e ".[test,lint,docs,notebook]"
+	$(PIP) -e ".[$(EXTRAS)]"
 	@touch $@ $(RUNTIME)

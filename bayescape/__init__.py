@@ -27,7 +27,14 @@ from bayescape.predict import (
     predict,
     to_gpytorch,
 )
-from bayescape.sample import Decision, Superposition, SuperpositionJump, decide, sample
+from bayescape.sample import (
+    Decision,
+    Superposition,
+    SuperpositionJump,
+    decide,
+    load_posterior,
+    sample,
+)
 from bayescape.targets import (
     GaussianProcess,
     Target,
@@ -65,6 +72,7 @@ __all__ = [
     "kernels",
     "load_continuation",
     "load_landscape",
+    "load_posterior",
     "plot_comparison",
     "plot_continuation",
     "plot_disconnectivity",

@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
+import pymc as pm
 from numpy.typing import ArrayLike, NDArray
 
 from bayescape.explore.budget import Budget
@@ -16,13 +17,14 @@ from bayescape.explore.search import Search
 from bayescape.explore.worker import Worker
 from bayescape.landscape.record import Landscape
 from bayescape.progress import reporter
+from bayescape.targets.given import target_given
 from bayescape.targets.target import Target
 
 __all__ = ["explore"]
 
 
 def explore(
-    target: Target,
+    target: Target | pm.Model,
     *,
     seed: int = 0,
     progress: bool | Callable[..., None] = True,
@@ -46,9 +48,9 @@ def explore(
     Parameters
     ----------
     target
-        Anything that satisfies `bayescape.targets.Target`. Symmetries that it declares by an
-        attribute ``symmetries``, orthogonal matrices of shape ``(G, d, d)`` which leave the energy
-        alone, are made use of: what is found is entered with all its images.
+        Anything that satisfies `bayescape.targets.Target`, or a PyMC model. Symmetries that it
+        declares by an attribute ``symmetries``, orthogonal matrices of shape ``(G, d, d)`` which
+        leave the energy alone, are made use of: what is found is entered with all its images.
     seed
         The same seed gives the same map, bit for bit, with any executor and with none.
     progress
@@ -87,6 +89,7 @@ def explore(
     C. G. E. Boender, A. H. G. Rinnooy Kan, Math. Program. 37, 59 (1987); D. J. Wales,
     J. P. K. Doye, J. Phys. Chem. A 101, 5111 (1997); see also the modules of `bayescape.explore`.
     """
+    target = target_given(target, "target")
     limits = Budget.of(budget)
     if max_quenches < 1:
         raise ValueError(f"`max_quenches` must be at least 1, got {max_quenches}")

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayescape.sample.arviz_tree import as_arviz_tree
 from bayescape.targets.target import Target
 
 __all__ = ["posterior_tree", "versions"]
@@ -25,8 +26,9 @@ def posterior_tree(
     sample_stats: Mapping[str, NDArray[Any]],
     attributes: Mapping[str, Any],
     *,
-    minima: xr.Dataset,
-    late: int,
+    minima: xr.Dataset | None = None,
+    late: int = 0,
+    further: Mapping[str, Mapping[str, NDArray[Any]]] | None = None,
 ) -> xr.DataTree:
     """Label draws and put them where ArviZ expects them.
 
@@ -41,15 +43,17 @@ def posterior_tree(
     attributes
         For the root: numbers and strings as they are, anything else as JSON.
     minima
-        Of the map, in the order that basins are numbered in.
+        Of the map, if there is one, in the order that basins are numbered in.
     late
         How many of them, the last, were only found while sampling.
+    further
+        Arrays ``(chain, draw, ...)`` of more groups, by group and variable.
 
     Returns
     -------
     xarray.DataTree
         Groups ``posterior``, ``unconstrained_posterior``, ``sample_stats``, ``minima`` and, for a
-        target with observed data, ``observed_data``.
+        target with observed data, ``observed_data``; and those of ``further``.
     """
     chains, draws, d = theta.shape
     axes = {"chain": np.arange(chains), "draw": np.arange(draws)}
@@ -65,17 +69,21 @@ def posterior_tree(
         ),
         "unconstrained_posterior": xr.Dataset(
             {"theta": (("chain", "draw", "coordinate"), theta)},
-            coords=axes | {"coordinate": np.asarray(target.names, dtype=object)},
+            coords=axes | {"coordinate": np.asarray(target.names)},
         ),
         "sample_stats": xr.Dataset(
             {name: (("chain", "draw"), value) for name, value in sample_stats.items()},
             coords=axes,
         ),
     }
-    count = minima.sizes["minimum"]
-    groups["minima"] = minima[["theta", "energy"]].assign(
-        late=("minimum", (np.arange(count) >= count - late).astype(int))
-    )
+    if minima is not None:
+        count = minima.sizes["minimum"]
+        groups["minima"] = minima[["theta", "energy"]].assign(
+            late=("minimum", (np.arange(count) >= count - late).astype(int)),
+            coordinate=np.asarray(target.names),
+        )
+    for name, arrays in (further or {}).items():
+        groups[name] = _dataset(arrays, axes, target)
     if observed := getattr(target, "observed", {}):
         groups["observed_data"] = _dataset(observed, {}, target)
     plain = {
@@ -84,7 +92,7 @@ def posterior_tree(
     }
     for group in groups.values():
         group.attrs["inference_library"] = "bayescape"
-    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=plain), **groups})
+    return as_arviz_tree({"/": xr.Dataset(attrs=plain), **groups})
 
 
 def _dataset(
@@ -102,8 +110,15 @@ def _dataset(
         for dim, size in zip(named, shape, strict=True):
             labels = known.get(dim)
             whole = labels is not None and len(labels) == size
-            coords[dim] = np.asarray(labels) if whole else np.arange(size)
+            coords[dim] = _labels(labels) if whole else np.arange(size)
     return xr.Dataset(variables, coords=coords)
+
+
+def _labels(labels: Any) -> NDArray[Any]:
+    """Labels as an array; strings not as objects, which a file would not give back."""
+    found = np.asarray(labels)
+    strings = found.dtype == object and all(isinstance(label, str) for label in found.flat)
+    return found.astype(str) if strings else found
 
 
 def versions() -> dict[str, str]:

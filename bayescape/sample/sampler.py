@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,12 +29,14 @@ from bayescape.sample.decision import (
     decide,
     judge,
 )
+from bayescape.sample.groups import GROUPS, further_groups, validate_groups
 from bayescape.sample.importance import resample
 from bayescape.sample.late import enlarge, in_order_of, renumbered, take_in, unknown_points
 from bayescape.sample.membership import membership
 from bayescape.sample.result import posterior_tree, versions
 from bayescape.sample.superposition import harmonic_superposition, target_of
-from bayescape.targets.pymc_density import from_pymc
+from bayescape.sample.unmapped import chains_without_map, warnings_without_map
+from bayescape.targets.given import target_given
 from bayescape.targets.target import Target
 
 __all__ = ["sample"]
@@ -54,6 +56,7 @@ def sample(
     seed: int = 0,
     chains: int = 4,
     decision: Decision | None = None,
+    groups: Sequence[str] = GROUPS,
     progress: bool | Callable[..., None] = True,
 ) -> xr.DataTree:
     """Draw from the posterior, and say whether the draws can be relied on.
@@ -80,6 +83,8 @@ def sample(
         Chains; for the superposition, whose draws are independent, merely how they are laid out.
     decision
         One already made, whose pilot is reused; by default it is made here for ``"auto"``.
+    groups
+        What to add for targets that have it: ``"log_likelihood"``, ``"posterior_predictive"``.
     progress
         ``True``, ``False``, or a callable that is told what is going on.
 
@@ -101,8 +106,19 @@ def sample(
     Raises
     ------
     ValueError
-        If the method is unknown, the numbers are not positive, the map has no target or no
-        minimum, or the model is none that `bayescape.from_pymc` takes.
+        If the method is unknown, the numbers are not positive, the map has no target, or the model
+        is none that `bayescape.from_pymc` takes.
+
+    Notes
+    -----
+    Where no minimum was found, or one whose basin has no width in double precision, the draws are
+    by NUTS from the target's starts, and ``reliable`` is 0.
+
+    ``log_likelihood`` and ``posterior_predictive`` are what ``pm.compute_log_likelihood`` and
+    ``pm.sample_posterior_predictive`` give for a PyMC model; as there, its potentials are no part
+    of them. For a Gaussian process they are the log densities of the rows each given all others,
+    which is what leave-one-out cross-validation weighs, and measurements repeated at the same
+    inputs. A group that the model cannot give is left out; the root's ``groups_left_out`` says why.
     """
     started = time.perf_counter()
     if method not in (*METHODS, "auto"):
@@ -111,22 +127,30 @@ def sample(
         raise ValueError(f"`draws` and `chains` must be at least 1, got {draws} and {chains}")
     if ess is not None and not ess > 0:
         raise ValueError(f"`ess` must be positive, got {ess}")
+    asked = validate_groups(groups)
     landscape = _mapped(landscape, seed, progress)
     counted = Counted(target_of(landscape))
     shape = (chains, -(-draws // chains))
+    if landscape.minima.sizes["minimum"] == 0:
+        return _unmapped(landscape, counted, shape, method, asked, seed, progress)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
     wanted, d = POOL * draws if ess is None else ess, len(landscape.names)
 
     with reporter(progress, "sampling") as report:
         report(stage="pilot")
         spent = Evaluations()
-        if method == "auto" and decision is None:
-            decision = decide(landscape, ess=round(wanted), seed=seed, chains=chains)
-            spent = decision.evaluations
-        if decision is not None:
-            pilot = decision.pilot
-        else:
-            pilot = settle(counted, harmonic_superposition(landscape), rng, ess=wanted)
+        try:
+            if method == "auto" and decision is None:
+                decision = decide(landscape, ess=round(wanted), seed=seed, chains=chains)
+                spent = decision.evaluations
+            if decision is not None:
+                pilot = decision.pilot
+            else:
+                pilot = settle(counted, harmonic_superposition(landscape), rng, ess=wanted)
+        except (
+            np.linalg.LinAlgError
+        ):  # a minimum at the end of a funnel: no width in some direction
+            return _unmapped(landscape, counted, shape, method, asked, seed, progress)
         given, mapping = landscape, Evaluations()
         for attempt in range(ENLARGEMENTS + 1):
             chosen = decision.method if method == "auto" and decision is not None else method
@@ -169,6 +193,7 @@ def sample(
     if method == "auto" and decision is not None and not decision.valid:
         found.append("The decision found no method that it predicts to be right.")
     order = in_order_of(given, landscape)
+    further, left_out = further_groups(counted.target, theta, asked, rng)
     return posterior_tree(
         counted.target,
         theta,
@@ -186,7 +211,9 @@ def sample(
             "versions": versions(),
             "reliable": int(not found),
             "warnings": found,
+            "groups_left_out": left_out,
         },
+        further=further,
         minima=landscape.minima.isel(minimum=order),
         late=len(order) - given.minima.sizes["minimum"],
     )
@@ -198,19 +225,59 @@ def _mapped(
     """The map of whatever was given."""
     if isinstance(given, Landscape):
         return given
-    target = from_pymc(given) if isinstance(given, pm.Model) else given
-    if not isinstance(target, Target):
+    target = target_given(given, "landscape", "a Landscape, a Target")
+    return explore(target, seed=seed, progress=progress)
+
+
+def _unmapped(
+    landscape: Landscape,
+    target: Counted,
+    shape: tuple[int, int],
+    method: str,
+    asked: Sequence[str],
+    seed: int,
+    progress: bool | Callable[..., None],
+) -> xr.DataTree:
+    """The posterior where there is no map to draw by: by NUTS alone, and said to be."""
+    started = time.perf_counter()
+    if method not in ("auto", "hmc"):
         raise ValueError(
-            f"`landscape` must be a Landscape, a Target or a pymc.Model, got {type(given).__name__}"
+            "`method` must be 'auto' or 'hmc' where no minimum was found, or one without a width, "
+            f"got {method!r}. {' '.join(landscape.warnings)}"
         )
-    landscape = explore(target, seed=seed, progress=progress)
-    if landscape.minima.sizes["minimum"] == 0:
-        raise ValueError(
-            f"no minimum was found to draw from. {' '.join(landscape.warnings)} A density that "
-            "rises without end has none: that of a hierarchical model in centred form does, "
-            "towards a spread of zero; its non-centred form does not"
-        )
-    return landscape
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
+    with reporter(progress, "sampling") as report:
+        report(stage="hmc")
+        run = chains_without_map(target, shape, int(rng.integers(2**31)), rng, report)
+    flat = run.theta.reshape(-1, run.theta.shape[-1])
+    stats = {"energy": target.energy(flat).reshape(shape), "basin": np.full(shape, -1), **run.stats}
+    further, left_out = further_groups(target.target, run.theta, asked, rng)
+    unknown = float("nan")
+    return posterior_tree(
+        target.target,
+        run.theta,
+        stats,
+        {
+            "method": "hmc",
+            "decision": {},
+            "log_evidence": unknown,
+            "log_evidence_se": unknown,
+            "pareto_k": unknown,
+            "occupation": [],
+            "occupation_se": [],
+            "evaluations": target.evaluations.asdict(),
+            "mapping_evaluations": landscape.evaluations.asdict(),
+            "seconds": time.perf_counter() - started,
+            "seed": seed,
+            "versions": versions(),
+            "reliable": 0,
+            "warnings": warnings_without_map(landscape, run),
+            "groups_left_out": left_out,
+        },
+        minima=landscape.minima,
+        late=0,
+        further=further,
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch.distributions import Distribution
 
-from bayescape.kernels.correlation import FREE, LARGEST_NU, SMALLEST_NU, correlation
+from bayescape.kernels.correlation import FREE, correlation
+from bayescape.targets.conditionals import log_normal
 from bayescape.targets.marginal_likelihood import MarginalLikelihood
 from bayescape.targets.priors import (
     CoordinatePrior,
@@ -20,6 +21,7 @@ from bayescape.targets.priors import (
 )
 from bayescape.targets.regression_data import RegressionData, validate_inputs
 from bayescape.targets.torch_likelihood import TorchLikelihood, available_device
+from bayescape.targets.walls import known_name, walls_of
 
 if TYPE_CHECKING:
     import gpytorch
@@ -28,14 +30,6 @@ __all__ = ["GaussianProcess"]
 
 Array = NDArray[np.float64]
 
-# Natural units of standardised data: wide enough for whatever such data can tell apart.
-DEFAULT_BOUNDS = {
-    "lengthscale": (1e-2, 1e2),
-    "outputscale": (1e-2, 1e2),
-    "noise": (1e-6, 1e1),
-    "nu": (SMALLEST_NU, LARGEST_NU),
-    "mean": (-10.0, 10.0),
-}
 LOWEST, HIGHEST = -18.0, 18.0  # coordinates between which starts are looked for without bounds
 CENTRAL = 0.98  # share of the prior that starts are drawn from: the rest is flat or absurd
 
@@ -145,7 +139,7 @@ class GaussianProcess:
         self._joint_prior = JointPrior(
             [(self._slices[name], prior) for name, prior in self._priors.items()], len(self.names)
         )
-        self.bounds = self._resolve_bounds(bounds, priors is None)
+        self.bounds = walls_of(bounds, self._slices, set(self._priors), priors is None)
 
     @property
     def failures(self) -> int:
@@ -281,6 +275,16 @@ class GaussianProcess:
         scale = self.data.y_scale
         return self.data.y_centre + scale * means, scale**2 * variances
 
+    def pointwise_log_likelihood(self, theta: Array) -> dict[str, Array]:
+        """``y``: the log density of every row given all others, ``(B, n)``, as `leave_one_out`."""
+        return {"y": log_normal(self.y_raw, *self.leave_one_out(theta))}
+
+    def posterior_predictive(self, theta: Array, rng: np.random.Generator) -> dict[str, Array]:
+        """``y``: measurements repeated at the same inputs, drawn jointly, ``(B, n)``."""
+        theta = np.asarray(theta, dtype=float)
+        drawn = self.likelihood.repeat(theta, rng.standard_normal((len(theta), len(self.y))))
+        return {"y": self.data.y_centre + self.data.y_scale * drawn}
+
     def gpytorch_model(self, theta: Array) -> gpytorch.models.ExactGP:
         """Hand the model at one point ``(d,)``, or in a batch at several ``(S, d)``, to GPyTorch.
 
@@ -337,7 +341,7 @@ class GaussianProcess:
             given = dict(priors)
         found = {}
         for name, distribution in given.items():
-            self._known(name, "priors")
+            known_name(name, self._slices, "priors")
             if not isinstance(distribution, Distribution):
                 raise ValueError(
                     f"`priors[{name!r}]` must be a torch distribution, got {distribution!r}"
@@ -353,43 +357,3 @@ class GaussianProcess:
                 in_double_precision(distribution), logarithmic=name != "mean"
             )
         return found
-
-    def _resolve_bounds(self, bounds: Any, defaults: bool) -> Array:
-        given = ({k: DEFAULT_BOUNDS[k] for k in self._slices} if defaults else {}) | dict(
-            bounds or {}
-        )
-        walls = np.stack([np.full(len(self.names), -np.inf), np.full(len(self.names), np.inf)])
-        if "nu" in self._slices:
-            low, high = given.setdefault("nu", DEFAULT_BOUNDS["nu"])
-            if not SMALLEST_NU <= low < high <= LARGEST_NU:
-                raise ValueError(
-                    f"`bounds['nu']` must be (low, high) within {SMALLEST_NU} and "
-                    f"{LARGEST_NU:g}, got {given['nu']!r}"
-                )
-        for name, pair in given.items():
-            self._known(name, "bounds")
-            try:
-                low, high = (float(x) for x in pair)
-            except (TypeError, ValueError):
-                low, high = np.nan, np.nan
-            if not low < high or (name != "mean" and low <= 0):
-                raise ValueError(
-                    f"`bounds[{name!r}]` must be (low, high) with low < high"
-                    f"{'' if name == 'mean' else ' and both positive'}, got {pair!r}"
-                )
-            walls[:, self._slices[name]] = np.array(
-                [[low], [high]] if name == "mean" else np.log([[low], [high]])
-            )
-        for name, part in self._slices.items():
-            if name not in self._priors and not np.isfinite(walls[:, part]).all():
-                raise ValueError(
-                    f"`{name}` has neither a prior nor bounds, so its posterior is improper: give "
-                    f"priors[{name!r}] or bounds[{name!r}]"
-                )
-        return walls
-
-    def _known(self, name: str, argument: str) -> None:
-        if name not in self._slices:
-            raise ValueError(
-                f"`{argument}` names {name!r}, but the hyperparameters are {tuple(self._slices)}"
-            )

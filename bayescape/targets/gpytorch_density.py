@@ -8,8 +8,10 @@ import gpytorch
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 from torch.distributions import Distribution
 
+from bayescape.targets.conditionals import left_out, log_normal, repeated
 from bayescape.targets.density import DensityTarget, LogDensity
 from bayescape.targets.gpytorch_fast import CompiledDensity, compiled_density
 from bayescape.targets.gpytorch_parameters import default_prior, rebase
@@ -187,6 +189,47 @@ class GPyTorchTarget(DensityTarget):
                 seen = model.likelihood(latent, rows) if noise else latent
                 means[i], variances[i] = latent.mean.numpy(), seen.variance.numpy()
         return means, variances
+
+    def pointwise_log_likelihood(self, theta: Array) -> dict[str, Array]:
+        """``y``: the log density of every row given all others, ``(B, n)``.
+
+        Nothing under another objective than the exact marginal likelihood, by Gaussian noise.
+        """
+        if not self.posterior.exact:
+            return {}
+        if isinstance(self.density, CompiledDensity):
+            return {"y": log_normal(self.observed["y"], *self.density.leave_one_out(theta))}
+        found = [left_out(*parts) for parts, _ in map(self._factored, theta)]
+        means, variances = (torch.stack(of).numpy() for of in zip(*found, strict=True))
+        return {"y": log_normal(self.observed["y"], means, variances)}
+
+    def posterior_predictive(self, theta: Array, rng: np.random.Generator) -> dict[str, Array]:
+        """``y``: measurements repeated at the same inputs, drawn jointly, ``(B, n)``."""
+        if not self.posterior.exact:
+            return {}
+        normals = rng.standard_normal((len(theta), len(self.X)))
+        if isinstance(self.density, CompiledDensity):
+            return {"y": self.density.repeat(theta, normals)}
+        drawn = np.empty_like(normals)
+        for i, point in enumerate(theta):
+            parts, noise = self._factored(point)
+            drawn[i] = repeated(*parts, noise, torch.tensor(normals[i])).numpy()
+        return {"y": drawn}
+
+    def _factored(self, point: Array) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+        """Cholesky factor, residual and outputs, ``(n, n), (n,), (n,)``; noise variances ``(n,)``.
+
+        The factor is NaN where the covariance is not positive definite.
+        """
+        model = self.gpytorch_model(point)
+        (rows,), y = model.train_inputs, model.train_targets
+        with torch.no_grad(), exact_algebra():
+            latent = model.forward(rows)
+            covariance = model.likelihood(latent).covariance_matrix
+            noise = covariance.diagonal() - latent.covariance_matrix.diagonal()
+            factor, info = torch.linalg.cholesky_ex(covariance)
+        factor = factor if info == 0 else torch.full_like(factor, torch.nan)
+        return (factor, y - latent.mean, y), noise
 
     def gpytorch_model(self, theta: Array) -> gpytorch.models.ExactGP:
         """The model at points, in double precision and evaluation mode.

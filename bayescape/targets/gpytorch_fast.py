@@ -183,6 +183,14 @@ class CompiledDensity:
         at = self.likelihood.lengths + 1
         return means, variances + np.exp(u[:, at : at + 1]) if noise else variances
 
+    def leave_one_out(self, theta: Array) -> tuple[Array, Array]:
+        """Mean and variance of every row given all others, each ``(B, n)``."""
+        return self.likelihood.leave_one_out(self._inner(theta)[0])
+
+    def repeat(self, theta: Array, normals: Array) -> Array:
+        """Measurements repeated at the same inputs, from standard normals ``(B, n)``."""
+        return self.likelihood.repeat(self._inner(theta)[0], normals)
+
     def _inner(self, theta: Array) -> tuple[Array, Array]:
         """The likelihood's coordinates and the logarithms of their derivatives."""
         t = theta[:, self.order]

@@ -11,6 +11,7 @@ import cloudpickle
 import gpytorch
 import numpy as np
 import torch
+from gpytorch.likelihoods.gaussian_likelihood import _GaussianLikelihoodBase
 from linear_operator.utils.errors import NanError, NotPSDError
 from numpy.typing import NDArray
 from torch import Tensor
@@ -58,6 +59,17 @@ class GPyTorchPosterior:
     def model(self) -> gpytorch.models.ExactGP:
         """The model, its constraints' transforms exchanged."""
         return self.joint.model
+
+    @property
+    def exact(self) -> bool:
+        """Whether this is a Gaussian process with Gaussian noise, and no bound or other score."""
+        kernels, (mll,) = gpytorch.kernels, self.joint._mll
+        sparse = (kernels.InducingPointKernel, kernels.GridInterpolationKernel)
+        return (
+            (mll is None or type(mll) is gpytorch.mlls.ExactMarginalLogLikelihood)
+            and isinstance(self.model.likelihood, _GaussianLikelihoodBase)
+            and not any(isinstance(module, sparse) for module in self.model.modules())
+        )
 
     def __call__(self, theta: Tensor) -> Tensor:
         """The log density at a point, nats."""

@@ -22,6 +22,7 @@ from bayescape.targets.covariance import Problem, pack
 from bayescape.targets.first_order import energies_at, gradients_at
 from bayescape.targets.prediction import left_out_at, predictions_at
 from bayescape.targets.second_order import hessians_at
+from bayescape.targets.torch_likelihood import TorchLikelihood
 
 __all__ = ["LARGE", "MarginalLikelihood"]
 
@@ -118,6 +119,13 @@ class MarginalLikelihood:
         means, variances = np.empty((2, len(theta), len(self.problem.y)))
         self._run(left_out_at, theta, 1, means, variances)
         return means, variances
+
+    def repeat(self, theta: Array, normals: Array) -> Array:
+        """Measurements repeated at the same inputs; see `TorchLikelihood.repeat`, which draws."""
+        p = self.problem
+        form: dict[str, Any] = {"ard": p.ard, "mean": p.mean, "jitter": p.jitter}
+        likelihood = TorchLikelihood(self.correlation, p.X.T, p.y, **form, device="cpu")
+        return likelihood.repeat(theta, normals)
 
     def _run(
         self,

@@ -22,6 +22,7 @@ from pytensor.gradient import NullTypeGradError, jacobian
 
 from bayescape.targets.density import OUTSIDE, DensityTarget
 from bayescape.targets.differences import FIRST_STEP, hessian_by_gradients, lengths_of_variation
+from bayescape.targets.pymc_groups import pointwise_log_likelihood, posterior_predictive
 from bayescape.targets.starting_points import Starts, pulled_inside
 
 __all__ = ["from_pymc"]
@@ -114,7 +115,7 @@ def from_pymc(
         )
     density = PyMCDensity(model, mode)
     coords, dims = coords_and_dims_for_inferencedata(model)
-    target = DensityTarget(
+    target = PyMCTarget(
         density,
         _labels(model),
         starts=PyMCStarts(density) if starts is None else starts,
@@ -126,6 +127,24 @@ def from_pymc(
     target.probe()
     density.settle(target, hessian)
     return target
+
+
+class PyMCTarget(DensityTarget):
+    """The posterior of a PyMC model, whose data have likelihoods and can be replicated."""
+
+    density: PyMCDensity
+
+    def pointwise_log_likelihood(self, theta: Array) -> dict[str, NDArray[Any]]:
+        """What ``pm.compute_log_likelihood`` gives, each with first axis ``B``."""
+        density = self.density
+        return pointwise_log_likelihood(density.model, self.constrain(theta), density.mode)
+
+    def posterior_predictive(
+        self, theta: Array, rng: np.random.Generator
+    ) -> dict[str, NDArray[Any]]:
+        """What ``pm.sample_posterior_predictive`` gives, each with first axis ``B``."""
+        density, seed = self.density, int(rng.integers(2**30))
+        return posterior_predictive(density.model, self.constrain(theta), seed, density.mode)
 
 
 class PyMCDensity:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from bayescape.kernels.correlation import FREE, Correlation
 from bayescape.kernels.torch_correlation import curve, evaluate
+from bayescape.targets.conditionals import left_out, repeated
 
 __all__ = ["TorchLikelihood", "available_device"]
 
@@ -122,15 +123,30 @@ class TorchLikelihood:
 
         def work(theta: Tensor) -> tuple[Tensor, ...]:
             b = self._begin(theta, rows=1)
-            alpha = torch.cholesky_solve(b.residual, b.factor)[..., 0]
-            variances = 1 / torch.cholesky_inverse(b.factor).diagonal(dim1=-2, dim2=-1)
             return tuple(
                 torch.where(b.failed[:, None], math.nan, found)
-                for found in (self.y - alpha * variances, variances)
+                for found in left_out(b.factor, b.residual[..., 0], self.y)
             )
 
         means, variances = self._run(work, theta, matrices=7, shapes=[(n,), (n,)])
         return means, variances
+
+    def repeat(self, theta: Array, normals: Array) -> Array:
+        """Measurements repeated at the same inputs, from standard normals ``(B, n)``: ``(B, n)``.
+
+        NaN where the covariance is not positive definite.
+        """
+        d = theta.shape[1]
+
+        def work(both: Tensor) -> tuple[Tensor, ...]:
+            b = self._begin(both[:, :d], rows=1)
+            noise = (b.noise + self.jitter * b.scale)[..., 0]
+            found = repeated(b.factor, b.residual[..., 0], self.y, noise, both[:, d:])
+            return (torch.where(b.failed[:, None], math.nan, found),)
+
+        both = np.concatenate([theta, normals], axis=1)
+        (drawn,) = self._run(work, both, matrices=8, shapes=[(len(self.y),)])
+        return drawn
 
     def _run(
         self, work: object, theta: Array, matrices: int, shapes: list[tuple[int, ...]]

@@ -278,9 +278,48 @@ def test_sample_refuses_what_is_no_model():
         bs.sample([1.0, 2.0])
 
 
-def test_sample_says_what_a_density_without_a_minimum_is():
-    with pytest.raises(ValueError, match=r"no minimum was found .* None of 64 quenches"):
-        bs.sample(bs.from_torch(lambda x: x.sum(), ["x"]), progress=False)
+def centred():
+    """The density rises without end towards a spread of zero, but little of its mass is there."""
+    with pm.Model() as model:
+        spread = pm.HalfNormal("spread", 2)
+        x = pm.Normal("x", 0, spread, shape=3)
+        pm.Normal("y", x, 0.5, observed=[0.5, -0.4, 0.3])
+    return model
+
+
+def test_without_a_minimum_the_draws_are_nuts_s_and_are_not_relied_on():
+    target = bs.from_pymc(centred())
+    landscape = bs.explore(target, progress=False)
+    assert landscape.minima.sizes["minimum"] == 0
+    posterior = bs.sample(landscape, 200, seed=1, progress=False)
+    assert posterior.attrs["reliable"] == 0
+    assert posterior.attrs["method"] == "hmc"
+    assert "No minimum was found, so there is no map" in posterior.attrs["warnings"]
+    assert (posterior["sample_stats"]["basin"].values == -1).all()
+    theta = posterior["unconstrained_posterior"]["theta"].values
+    energy = posterior["sample_stats"]["energy"].values
+    np.testing.assert_allclose(energy.ravel(), target.energy(theta.reshape(-1, 4)), rtol=1e-12)
+    # The spread's mean by quadrature: given it, every y is normal.
+    grid = np.linspace(1e-3, 12, 4000)
+    weight = stats.halfnorm.pdf(grid, scale=2) * np.prod(
+        [stats.norm.pdf(y, 0, np.hypot(grid, 0.5)) for y in (0.5, -0.4, 0.3)], axis=0
+    )
+    expected = (grid * weight).sum() / weight.sum()
+    spread = posterior["posterior"]["spread"].values
+    error = spread.std() / np.sqrt(float(az.ess(spread)))
+    assert error < 0.15
+    assert abs(spread.mean() - expected) < 4 * error
+    with pytest.raises(ValueError, match=r"`method` must be 'auto' or 'hmc' .* got 'jumps'"):
+        bs.sample(landscape, 200, "jumps", progress=False)
+
+
+def test_explore_takes_a_model():
+    model = conjugate()
+    landscape = bs.explore(model, seed=2, progress=False)
+    same = bs.explore(bs.from_pymc(model), seed=2, progress=False)
+    np.testing.assert_array_equal(landscape.minima["theta"], same.minima["theta"])
+    with pytest.raises(ValueError, match=r"`target` must be a Target or a pymc\.Model, got int"):
+        bs.explore(3)
 
 
 def test_a_model_travels_with_its_starts():

@@ -1,0 +1,97 @@
+"""Pointwise log likelihoods of a PyMC model, and data replicated by it, by PyMC's own functions."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+from numpy.typing import NDArray
+
+__all__ = ["pointwise_log_likelihood", "posterior_predictive"]
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def pointwise_log_likelihood(model: pm.Model, natural: Mapping[str, Any], mode: Any) -> Arrays:
+    """Log likelihoods of what was observed, each with first axis ``B``.
+
+    Parameters
+    ----------
+    model
+        With observed variables; without any there is nothing to return.
+    natural
+        Draws of its free variables, each with first axis ``B``.
+    mode
+        For PyTensor's compiler.
+    """
+    if not model.observed_RVs:
+        return {}
+    with _quiet():
+        found = pm.compute_log_likelihood(
+            {"posterior": _labelled(model, natural)},
+            model=model,
+            extend_inferencedata=False,
+            progressbar=False,
+            compile_kwargs={"mode": mode},
+        )
+    return {str(name): values.values[0] for name, values in found.data_vars.items()}
+
+
+def posterior_predictive(
+    model: pm.Model, natural: Mapping[str, Any], seed: int, mode: Any
+) -> Arrays:
+    """Replicates of what was observed, one for each draw: first axis ``B``.
+
+    Raises
+    ------
+    NotImplementedError
+        If a distribution of the model has no random draws.
+    """
+    if not model.observed_RVs:
+        return {}
+    with _quiet():
+        found = pm.sample_posterior_predictive(
+            _labelled(model, natural),
+            model=model,
+            random_seed=seed,
+            progressbar=False,
+            return_inferencedata=False,
+            compile_kwargs={"mode": mode},
+        )
+    return {str(name): np.asarray(values)[0] for name, values in found.items()}
+
+
+def _labelled(model: pm.Model, natural: Mapping[str, Any]) -> xr.Dataset:
+    """Draws as a single chain; deterministics are left to PyMC."""
+    free = [rv.name for rv in model.free_RVs]
+    count = len(natural[free[0]])
+    return xr.Dataset(
+        {
+            name: (
+                ("chain", "draw", *(f"{name}_{i}" for i in range(natural[name].ndim - 1))),
+                natural[name][None],
+            )
+            for name in free
+        },
+        coords={"chain": [0], "draw": np.arange(count)},
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """PyMC announces what it draws, and warns of potentials, which `bayescape.sample` documents."""
+    logger = logging.getLogger("pymc")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The effect of Potentials", UserWarning)
+            yield
+    finally:
+        logger.setLevel(level)
