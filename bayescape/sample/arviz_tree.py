@@ -77,7 +77,7 @@ def _taken(found: Any) -> Any:
     return _Group.of(found) if isinstance(found, xr.DataTree) and not found.children else found
 
 
-OLD = hasattr(az, "InferenceData")  # ArviZ before 1
+OLD = az.__version__.startswith("0.")
 if OLD:
     az.InferenceData.register(PosteriorTree)
 

@@ -262,7 +262,8 @@ def test_netcdf_changes_nothing(posterior, tmp_path):
 
 
 @pytest.mark.skipif(
-    importlib.util.find_spec("zarr") is None, reason="zarr is not installed: bayescape[zarr]"
+    importlib.util.find_spec("zarr") is None,
+    reason="zarr is not installed; the extra bayescape[zarr] brings it",
 )
 def test_zarr_changes_nothing(posterior, tmp_path):
     caught = quiet()  # of strings in a format that has no specification yet
