@@ -155,7 +155,7 @@ def advance(target: Target, pilot: Pilot, count: int, rng: np.random.Generator) 
         present, anchors = grow(present, anchors, theta, weights, most)
         for step in range(int(np.clip(EM_WORK // len(theta), *EM_STEPS))):
             present = maximise(present, anchors, theta, weights, tails=step % 3 == 2)
-    return _extend(target, pilot.rounds, pilot.log_proposals, present, anchors, count, rng)
+    return replace_mixture(target, pilot, present, anchors, count, rng)
 
 
 def replace_mixture(

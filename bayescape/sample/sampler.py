@@ -147,9 +147,8 @@ def sample(
                 pilot = decision.pilot
             else:
                 pilot = settle(counted, harmonic_superposition(landscape), rng, ess=wanted)
-        except (
-            np.linalg.LinAlgError
-        ):  # a minimum at the end of a funnel: no width in some direction
+        except np.linalg.LinAlgError:
+            # A minimum at the end of a funnel: no width in some direction.
             return _unmapped(landscape, counted, shape, method, asked, seed, progress)
         given, mapping = landscape, Evaluations()
         for attempt in range(ENLARGEMENTS + 1):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pymc as pm
 import xarray as xr
 from numpy.typing import NDArray
+
+from bayescape.targets.pymc_quiet import quiet
 
 __all__ = ["pointwise_log_likelihood", "posterior_predictive"]
 
@@ -32,7 +31,7 @@ def pointwise_log_likelihood(model: pm.Model, natural: Mapping[str, Any], mode: 
     """
     if not model.observed_RVs:
         return {}
-    with _quiet():
+    with quiet():
         found = pm.compute_log_likelihood(
             {"posterior": _labelled(model, natural)},
             model=model,
@@ -55,7 +54,7 @@ def posterior_predictive(
     """
     if not model.observed_RVs:
         return {}
-    with _quiet():
+    with quiet():
         found = pm.sample_posterior_predictive(
             _labelled(model, natural),
             model=model,
@@ -81,17 +80,3 @@ def _labelled(model: pm.Model, natural: Mapping[str, Any]) -> xr.Dataset:
         },
         coords={"chain": [0], "draw": np.arange(count)},
     )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """PyMC announces what it draws, and warns of potentials, which `bayescape.sample` documents."""
-    logger = logging.getLogger("pymc")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The effect of Potentials", UserWarning)
-            yield
-    finally:
-        logger.setLevel(level)
