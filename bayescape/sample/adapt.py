@@ -177,8 +177,9 @@ def settle(
     *,
     ess: float = np.inf,
     points: int | None = None,
+    most: float = np.inf,
 ) -> Pilot:
-    """Adapt until another refit would hardly help, or ``ess`` is reached.
+    """Adapt until another refit would hardly help, ``ess`` is reached, or ``most`` are spent.
 
     Parameters
     ----------
@@ -190,11 +191,15 @@ def settle(
         Effective sample size that is enough.
     points
         Points a round, by default `points_a_round`.
+    most
+        Points in all, above those of the first round.
     """
     points = points_a_round(first.means.shape[1]) if points is None else points
     pilot = begin(target, first, points, rng)
     best = pilot.efficiency
     while len(pilot.rounds) < ROUNDS and not _enough(pilot, ess):
+        if (len(pilot.rounds) + 1) * points > most:
+            break
         pilot = advance(target, pilot, points, rng)
         light = pilot.weighted.usable and len(pilot.rounds) > 2
         if light and pilot.efficiency < SETTLED * best:
