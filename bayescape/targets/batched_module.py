@@ -132,16 +132,17 @@ class BatchedModule:
         return steps if known and names == set(self.places) else None
 
     def _linear(self, theta: Tensor, name: str, given: Tensor) -> Tensor:
-        count, columns = len(theta), given.shape[-1]
         weight = self._part(theta, f"{name}weight")
-        if given.ndim == 2:  # the inputs, which all rows share: one product of two matrices
-            found = weight.reshape(-1, weight.shape[2]) @ given
-            found = found.reshape(count, weight.shape[1], columns)
-        else:
-            found = weight @ given
         if f"{name}bias" in self.places:
-            found = found + self._part(theta, f"{name}bias")[:, :, None]
-        return found
+            bias = self._part(theta, f"{name}bias")[:, :, None]
+        else:
+            bias = weight.new_zeros(())
+        if given.ndim == 3:
+            return torch.baddbmm(bias, weight, given)
+        # The inputs, which all rows share: one product of two matrices.
+        shape = (*weight.shape[:2], given.shape[1])
+        flat = bias.reshape(-1, 1) if bias.ndim else bias
+        return torch.addmm(flat, weight.reshape(-1, weight.shape[2]), given).reshape(shape)
 
     def _part(self, theta: Tensor, name: str) -> Tensor:
         first, shape = self.places[name]

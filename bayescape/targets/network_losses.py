@@ -76,8 +76,7 @@ class CrossEntropy:
         if outputs.shape[1] == 1:
             right = torch.nn.functional.logsigmoid(outputs[:, 0] * self._truth)
             return -right.sum(dim=1)
-        normaliser = torch.logsumexp(outputs, dim=1).sum(dim=1)
-        return normaliser - (outputs * self._truth).sum(dim=(1, 2))
+        return -(torch.log_softmax(outputs, dim=1) * self._truth).sum(dim=(1, 2))
 
 
 class SquaredError:
