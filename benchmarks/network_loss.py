@@ -1,11 +1,17 @@
 """What it gains to evaluate 32 networks at once, as ratios in one run, on one thread.
 
 A row is a data set. The loss and its gradient at 32 points in one call of `bayescape.NetworkLoss`,
-then as many calls of one point each, and the usual way: parameters loaded into the torch module, its
-own loss, and ``backward``. Timings of a row are taken in turns; medians are printed.
+then as many calls of one point each, and the usual way: parameters loaded into the torch module,
+its own loss, and ``backward``. Timings of a row are taken in turns; medians are printed.
 """
 
 from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.pop(0)
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
 import torch
@@ -60,7 +66,7 @@ def main() -> None:
         )
         ratios = [taken[key] / taken["together"] for key in ("apart", "usual")]
         print(
-            f"{name:8} {len(target.names):8d} {target.loss.rows:6d} {1e3 * taken['together']:13.2f} "
+            f"{name:>8} {len(target.names):7d} {target.loss.rows:5d} {1e3 * taken['together']:13.2f} "
             f"{ratios[0]:11.1f} {ratios[1]:7.1f}"
         )
 
