@@ -66,8 +66,8 @@ def main() -> None:
         )
         ratios = [taken[key] / taken["together"] for key in ("apart", "usual")]
         print(
-            f"{name:>8} {len(target.names):7d} {target.loss.rows:5d} {1e3 * taken['together']:13.2f} "
-            f"{ratios[0]:11.1f} {ratios[1]:7.1f}"
+            f"{name:>8} {len(target.names):7d} {target.loss.rows:5d} "
+            f"{1e3 * taken['together']:13.2f} {ratios[0]:11.1f} {ratios[1]:7.1f}"
         )
 
 
