@@ -36,7 +36,10 @@ from bayescape.sample import (
     sample,
 )
 from bayescape.targets import (
+    Equivalence,
+    Exchange,
     GaussianProcess,
+    NetworkLoss,
     Target,
     from_gpytorch,
     from_numpy,
@@ -52,9 +55,12 @@ __version__ = "0.1.0"
 __all__ = [
     "Continuation",
     "Decision",
+    "Equivalence",
+    "Exchange",
     "GaussianProcess",
     "Landscape",
     "LandscapeGPRegressor",
+    "NetworkLoss",
     "Superposition",
     "SuperpositionJump",
     "Target",

@@ -8,13 +8,16 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Captors", "same_point"]
+from bayescape.targets.equivalence import Equivalence
+
+__all__ = ["Captors", "image_near", "same_point"]
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 REACH = 2.0  # nats, by the magnitude of the curvature: within two thermal widths
 MATCH = 0.2  # relative error of the quadratic, in energy and in gradient, that still is a match
+CLOSE = 1e-4  # square of the distance between points that are the same, in thermal widths
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,17 +30,21 @@ class Captors:
         Shapes ``(M, d)``, ``(M,)``, ``(M, d, d)``; no Hessian is singular.
     reach
         How far up each one catches by its quadratic, nats, ``(M,)`` or one number.
+    equivalence
+        Of the target: each point then stands for all its images, and catches at any of them.
     """
 
     points: Array
     energies: Array
     hessians: Array
     reach: Array | float = REACH
+    equivalence: Equivalence | None = None
 
     @classmethod
-    def none(cls, d: int) -> Captors:
+    def none(cls, d: int, equivalence: Equivalence | None = None) -> Captors:
         """No known point."""
-        return cls(np.empty((0, d)), np.empty(0), np.empty((0, d, d)))
+        nothing = np.empty((0, d)), np.empty(0), np.empty((0, d, d))
+        return cls(*nothing, equivalence=equivalence)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -49,6 +56,7 @@ class Captors:
             np.append(self.energies, energy),
             np.concatenate([self.hessians, hessian[None]]),
             np.append(np.broadcast_to(self.reach, len(self)), REACH),
+            equivalence=self.equivalence,
         )
         if "_modes" in self.__dict__:  # each matrix is decomposed once
             new = np.linalg.eigh(hessian[None])
@@ -61,11 +69,69 @@ class Captors:
         values, vectors = np.linalg.eigh(self.hessians)
         return values, vectors
 
-    def _along_modes(self, theta: Array, row: Rows, captor: Rows) -> tuple[Array, Array, Array]:
+    @cached_property
+    def _lengths(self) -> Array:
+        """What all images of a point have in common."""
+        assert self.equivalence is not None
+        return self.equivalence.lengths(self.points)
+
+    @cached_property
+    def _softest(self) -> Array:
+        """Smallest magnitude of a curvature of each point."""
+        return np.abs(self._modes[0]).min(axis=1)
+
+    def _near(
+        self, theta: Array, row: Rows, captor: Rows, widths: float, *, nearest: bool
+    ) -> tuple[Rows, Rows, Array, Array]:
+        """Pairs of a point and a known one that may be within some squared thermal widths.
+
+        With the element that takes the point to the image nearest to the known one, ``index`` and
+        ``sign``, ``(P, d)``. ``nearest`` whether to keep but one known point for each.
+        """
+        d = theta.shape[1]
+        if self.equivalence is None or not len(row):
+            return row, captor, np.broadcast_to(np.arange(d), (len(row), d)), np.ones((1, d))
+        lengths = self.equivalence.lengths(theta)
+        # Points are no nearer to each other than their units are alike in length.
+        apart = ((lengths[row] - self._lengths[captor]) ** 2).sum(axis=1)
+        near = apart * self._softest[captor] < widths
+        row, captor, apart = row[near], captor[near], apart[near]
+        if nearest:
+            order = np.lexsort((captor, apart, row))
+            first = np.unique(row[order], return_index=True)[1]
+            row, captor = row[order][first], captor[order][first]
+        elements = [
+            self.equivalence.alignment(theta[r], self.points[c])
+            for r, c in zip(row, captor, strict=True)
+        ]
+        index = np.array([element[0] for element in elements], dtype=int).reshape(-1, d)
+        return row, captor, index, np.array([e[1] for e in elements]).reshape(-1, d)
+
+    def _along_modes(self, theta: Array, captor: Rows) -> tuple[Array, Array, Array]:
         """For pairs of a point and a known one: curvatures, modes, and displacement in these."""
         values, vectors = (part[captor] for part in self._modes)
-        away = np.einsum("pi,pik->pk", theta[row] - self.points[captor], vectors)
+        away = np.einsum("pi,pik->pk", theta - self.points[captor], vectors)
         return values, vectors, away
+
+    def displacements(self, m: int) -> tuple[Array, Array]:
+        """From one point to the nearest images of those before it, ``(m, d)``.
+
+        As they are, and turned by what takes each image back to its point, so that they compare
+        with that point's Hessian.
+        """
+        if self.equivalence is None:
+            away = self.points[:m] - self.points[m]
+            return away, away
+        away, turned = np.empty((2, m, self.points.shape[1]))
+        for a in range(m):
+            index, sign = self.equivalence.alignment(self.points[a], self.points[m])
+            away[a] = sign * self.points[a][index] - self.points[m]
+            turned[a, index] = sign * away[a]
+        return away, turned
+
+    def aligned(self, a: int, b: int) -> tuple[Array, Array]:
+        """The image of one point that is nearest to another, ``b`` to ``a``, and its Hessian."""
+        return image_near(self.equivalence, self.points[b], self.hessians[b], self.points[a])
 
     def catch(self, theta: Array, energy: Array, gradient: Array) -> NDArray[np.int_]:
         """Which known point each walk is at, ``(B,)``; -1 for none.
@@ -86,10 +152,14 @@ class Captors:
         rise = energy[:, None] - self.energies
         reach = np.broadcast_to(self.reach, self.energies.shape)
         row, captor = np.nonzero(np.abs(rise) < (1 + MATCH) * reach + rounding)
+        row, captor, index, sign = self._near(
+            theta, row, captor, 2 * float(reach.max(initial=0.0)), nearest=True
+        )
         if not len(row):
             return caught
-        values, vectors, away = self._along_modes(theta, row, captor)
-        slope = np.einsum("pi,pik->pk", gradient[row], vectors)
+        moved, turned = (sign * x[row[:, None], index] for x in (theta, gradient))
+        values, vectors, away = self._along_modes(moved, captor)
+        slope = np.einsum("pi,pik->pk", turned, vectors)
         size = 0.5 * (np.abs(values) * away**2).sum(axis=1)
         wrong = 0.5 * ((slope - values * away) ** 2 / np.abs(values)).sum(axis=1)
         wrong_rise = np.abs(rise[row, captor] - 0.5 * (values * away**2).sum(axis=1))
@@ -108,12 +178,24 @@ class Captors:
         the Hessian's magnitude, and as high.
         """
         near = 1e-5 * (1 + 1e-3 * np.abs(self.energies))
-        same = np.abs(energy[:, None] - self.energies) < near
-        row, captor = np.nonzero(same)
+        as_high = np.abs(energy[:, None] - self.energies) < near
+        row, captor = np.nonzero(as_high)
+        row, captor, index, sign = self._near(theta, row, captor, CLOSE, nearest=False)
+        same = np.zeros_like(as_high)
         if len(row):
-            values, _, away = self._along_modes(theta, row, captor)
-            same[row, captor] = (np.abs(values) * away**2).sum(axis=1) < 1e-4
+            values, _, away = self._along_modes(sign * theta[row[:, None], index], captor)
+            same[row, captor] = (np.abs(values) * away**2).sum(axis=1) < CLOSE
         return same
+
+
+def image_near(
+    equivalence: Equivalence | None, theta: Array, hessian: Array, reference: Array
+) -> tuple[Array, Array]:
+    """The image of a point that is nearest to a reference, with its Hessian."""
+    if equivalence is None:
+        return theta, hessian
+    index, sign = equivalence.alignment(theta, reference)
+    return sign * theta[index], np.outer(sign, sign) * hessian[np.ix_(index, index)]
 
 
 def same_point(

@@ -8,10 +8,11 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from bayescape.explore.captors import Captors
 from bayescape.explore.tasks import PAIR_METHODS
 from bayescape.landscape.passes import merges_of
 
-__all__ = ["Attempt", "choose_pairs", "metric_distances", "neighbours"]
+__all__ = ["Attempt", "Separations", "choose_pairs", "neighbours"]
 
 Array = NDArray[np.float64]
 
@@ -23,22 +24,51 @@ SHARE = 1e-3  # occupation on both sides of a merge that makes its barrier matte
 HIGH = 1.0  # nats above which a barrier slows mixing
 
 
-def metric_distances(points: Array, hessians: Array) -> Array:
-    """Distances between minima in the mean of their Hessians' metrics, ``(M, M)``."""
-    pulled = np.einsum("aij,abj->abi", hessians, points[:, None] - points[None])
-    one_sided = np.einsum("abi,abi->ab", points[:, None] - points[None], pulled)
-    return np.sqrt(np.maximum(0.5 * (one_sided + one_sided.T), 0.0))
+class Separations:
+    """How far minima are from each other, taken up as they are found.
+
+    Where minima stand for their images, from each to the nearest image of the other.
+
+    Parameters
+    ----------
+    unit
+        Length scales by coordinate, ``(d,)``.
+
+    Attributes
+    ----------
+    metric
+        Distances in the mean of the Hessians' metrics, ``(M, M)``.
+    squares
+        Squared distances in units of the length scales, ``(M, M)``.
+    """
+
+    def __init__(self, unit: Array) -> None:
+        self.unit = unit
+        self.metric, self.squares = np.empty((0, 0)), np.empty((0, 0))
+
+    def update(self, minima: Captors) -> None:
+        """Take up the minima that are new since the last time."""
+        known, count = len(self.metric), len(minima)
+        metric, squares = np.zeros((count, count)), np.zeros((count, count))
+        metric[:known, :known], squares[:known, :known] = self.metric, self.squares
+        for m in range(known, count):
+            away, theirs = minima.displacements(m)
+            pull = np.einsum("ai,ij,aj->a", away, minima.hessians[m], away)
+            pull += np.einsum("ai,aij,aj->a", theirs, minima.hessians[:m], theirs)
+            metric[m, :m] = metric[:m, m] = np.sqrt(np.maximum(0.5 * pull, 0.0))
+            squares[m, :m] = squares[:m, m] = ((away / self.unit) ** 2).sum(axis=1)
+        self.metric, self.squares = metric, squares
 
 
-def neighbours(points: Array, most: int) -> NDArray[np.bool_]:
+def neighbours(squares: Array, most: int) -> NDArray[np.bool_]:
     """Gabriel's graph: pairs with no third point in the ball over them, ``(M, M)``.
 
     It contains the minimum spanning tree.
 
     Parameters
     ----------
-    points
-        Shape ``(M, d)``, in units in which directions compare.
+    squares
+        Squared distances between the points, ``(M, M)``, in units in which directions compare.
     most
         Of each point's nearest, how many may be its neighbours: in many dimensions nearly all
         pairs are Gabriel's.
@@ -47,26 +77,23 @@ def neighbours(points: Array, most: int) -> NDArray[np.bool_]:
     ----------
     K. R. Gabriel, R. R. Sokal, Syst. Zool. 18, 259 (1969).
     """
-    count = len(points)
-    squares = (points**2).sum(axis=1)
-    distances = squares[:, None] + squares - 2 * points @ points.T
-    rank = distances.argsort(axis=1).argsort(axis=1)
+    count = len(squares)
+    rank = squares.argsort(axis=1).argsort(axis=1)
     near = (rank <= most) | (rank.T <= most)
     joined = np.zeros((count, count), dtype=bool)
     for a in range(count):
         others = np.flatnonzero(near[a, a + 1 :]) + a + 1
         # A third point c is in the ball over a and b when the angle at it is obtuse.
-        sides = points - points[a]
-        angle = (distances[a] - sides[others] @ sides.T).T  # (c, b)
+        angle = 0.5 * (squares[a][:, None] + squares[:, others] - squares[a, others])  # (c, b)
         angle[a], angle[others, np.arange(len(others))] = np.inf, np.inf
-        joined[a, others] = (angle > 1e-9 * distances[a, others]).all(axis=0)
+        joined[a, others] = (angle > 1e-9 * squares[a, others]).all(axis=0)
     return joined | joined.T
 
 
 def choose_pairs(
     *,
-    points: Array,
-    distances: Array,
+    separations: Separations,
+    most: int,
     joins: Collection[tuple[int, int]],
     state_energies: Array,
     energies: Array,
@@ -83,10 +110,10 @@ def choose_pairs(
 
     Parameters
     ----------
-    points
-        Minima in units of the length scales, ``(M, d)``.
-    distances
-        Between them in the Hessians' metric, ``(M, M)``.
+    separations
+        Of the minima.
+    most
+        As of `neighbours`.
     joins, state_energies
         Minima that each transition state joins, and its energy.
     energies, occupation
@@ -96,13 +123,13 @@ def choose_pairs(
     tried
         Whether an attempt was made before.
     """
-    count = len(points)
-    if count < 2:
+    distances = separations.metric
+    if len(distances) < 2:
         return []
     chosen: dict[Attempt, None] = {}
     for attempts in (
         _apart(distances, joins),
-        _near(points, distances, joins, matters),
+        _near(separations, most, joins, matters),
         _barriers(distances, joins, state_energies, energies, occupation),
     ):
         chosen.update(dict.fromkeys(a for a in attempts if not tried(a)))
@@ -128,16 +155,16 @@ def _apart(distances: Array, joins: Collection[tuple[int, int]]) -> Iterator[Att
 
 
 def _near(
-    points: Array,
-    distances: Array,
+    separations: Separations,
+    most: int,
     joins: Collection[tuple[int, int]],
     matters: Collection[int],
 ) -> Iterator[Attempt]:
-    near = np.triu(neighbours(points, max(6, 2 * points.shape[1])))
+    near = np.triu(neighbours(separations.squares, most))
     joined = {tuple(sorted(pair)) for pair in joins}
     wanted = set(matters)
     pairs = [(int(a), int(b)) for a, b in np.argwhere(near)]
-    for a, b in sorted(pairs, key=lambda pair: distances[pair]):
+    for a, b in sorted(pairs, key=lambda pair: separations.metric[pair]):
         if (a, b) not in joined and a in wanted and b in wanted:
             yield a, b, PAIR_METHODS[0]
 

@@ -11,12 +11,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayescape.evaluations import Evaluations
-from bayescape.explore.captors import Captors
+from bayescape.explore.captors import Captors, image_near
 from bayescape.explore.quench import QuenchStatus
 from bayescape.explore.saddle import SaddleStatus
 from bayescape.explore.symmetry import Symmetry
 from bayescape.explore.tasks import Result
-from bayescape.landscape.harmonic import occupation
+from bayescape.landscape.harmonic import log_volume, shares
 from bayescape.landscape.record import Landscape
 
 __all__ = ["Pool"]
@@ -32,13 +32,15 @@ class Pool:
     Parameters
     ----------
     symmetry
-        Of the target: what is found is entered with all its images.
+        Of the target: what is found is entered with all its images. Where there are too many to
+        list, the image nearest to what is there already stands for them all.
     """
 
     def __init__(self, symmetry: Symmetry) -> None:
         self.symmetry = symmetry
-        self.minima = Captors.none(symmetry.d)
-        self.states = Captors.none(symmetry.d)
+        self.minima = Captors.none(symmetry.d, symmetry.equivalence)
+        self.states = Captors.none(symmetry.d, symmetry.equivalence)
+        self.volumes = np.empty(0)  # log, of each minimum's basin and its images' together
         self.hits = np.empty(0, dtype=int)  # by independent quenches: what coverage rests on
         self.seen = np.empty(0, dtype=int)  # by how many other searches it was come upon
         self.orbit = np.empty(0, dtype=int)  # first of the images that each minimum belongs to
@@ -113,10 +115,17 @@ class Pool:
         if same.any():
             return int(same.argmax())
         first = len(self.minima)
+        equivalence = self.symmetry.equivalence
+        if first:
+            theta, hessian = image_near(equivalence, theta, hessian, self.minima.points[0])
+        volume = log_volume(hessian[None]) + (
+            0.0 if equivalence is None else equivalence.log_multiplicity(theta)
+        )
         for image, curvature in self.symmetry.images(theta, hessian):
             if not self.minima.same(image[None], np.array([energy]))[0, first:].any():
                 self.minima = self.minima.with_point(image, energy, curvature)
         more = len(self.minima) - first
+        self.volumes = np.append(self.volumes, np.repeat(volume, more))
         self.hits = np.append(self.hits, np.zeros(more, dtype=int))
         self.seen = np.append(self.seen, np.zeros(more, dtype=int))
         self.orbit = np.append(self.orbit, np.full(more, first))
@@ -140,6 +149,8 @@ class Pool:
         self.ends[SaddleStatus.TRANSITION_STATE.text] += 1
         for minimum in joins:
             self.seen[minimum] += 1
+        near = self.minima.points[joins[0]]
+        theta, hessian = image_near(self.symmetry.equivalence, theta, hessian, near)
         for g, (image, curvature) in enumerate(self.symmetry.images(theta, hessian)):
             if not self.states.same(image[None], np.array([energy])).any():
                 self.states = self.states.with_point(image, energy, curvature)
@@ -148,7 +159,18 @@ class Pool:
 
     def occupation(self) -> Array:
         """Harmonic occupation of each minimum, ``(M,)``."""
-        return occupation(self.minima.energies, self.minima.hessians)
+        return shares(self.volumes - self.minima.energies)
+
+    def log_multiplicities(self) -> tuple[Array, Array] | None:
+        """Logs of how many images minima and transition states have; ``None`` if all are listed."""
+        equivalence = self.symmetry.equivalence
+        if equivalence is None:
+            return None
+        at_minima, at_states = (
+            np.asarray(equivalence.log_multiplicity(known.points), dtype=float)
+            for known in (self.minima, self.states)
+        )
+        return at_minima, at_states
 
     def unconfirmed(self, worth: float, hits: int) -> NDArray[np.int_]:
         """Minima occupied above ``worth``, images together, that were hit less than ``hits``."""

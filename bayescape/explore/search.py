@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from bayescape.evaluations import Evaluations
 from bayescape.explore.coverage import expected_coverage, expected_minima, quenches_to_settle
 from bayescape.explore.moves import kicks, ways_up
-from bayescape.explore.pairs import choose_pairs, metric_distances
+from bayescape.explore.pairs import Separations, choose_pairs
 from bayescape.explore.pool import Pool
+from bayescape.explore.scales import MANY
 from bayescape.explore.symmetry import Symmetry
 from bayescape.explore.tasks import PAIR_METHODS, Climbs, Pair, Quenches, Result, Task
 from bayescape.explore.worker import Worker
@@ -40,6 +41,7 @@ LEAST = 60  # quenches before the rule is believed, for it sees no basin smaller
 LEAST_BY_COORDINATE = 10  # or so many by coordinate: the more there are, the less starts see,
 MOST_BY_COORDINATE = 200  # up to so many
 MOST_TASKS = 16  # at once
+NEAREST = 8  # minima that each is tried to be joined with, in many coordinates
 
 
 class _Stopped(Exception):
@@ -64,6 +66,7 @@ class Search:
         self.scales = worker.scales
         self.symmetry = Symmetry(target)
         self.pool = Pool(self.symmetry)
+        self.separations = Separations(self.scales.unit)
         self.max_quenches = max_quenches
         self.warnings: list[str] = []
         self.quenches = 0
@@ -286,9 +289,10 @@ class Search:
         pool = self.pool
         if len(pool.minima) < 2:
             return []
+        self.separations.update(pool.minima)
         attempts = choose_pairs(
-            points=pool.minima.points / self.scales.unit,
-            distances=metric_distances(pool.minima.points, pool.minima.hessians),
+            separations=self.separations,
+            most=max(6, 2 * self.d) if self.d <= MANY else NEAREST,
             joins=pool.joins,
             state_energies=pool.states.energies,
             energies=pool.minima.energies,
@@ -301,7 +305,7 @@ class Search:
     def _pair(self, a: int, b: int, method: str) -> Pair:
         minima = self.pool.minima
         rng = np.random.default_rng([self.seed, 2, a, b])
-        along = (minima.points[b] - minima.points[a]) / self.scales.unit
+        along = (minima.aligned(a, b)[0] - minima.points[a]) / self.scales.unit
         aside = rng.standard_normal(self.d)
         aside -= (aside @ along) / (along @ along) * along
         length = 0.5 * np.linalg.norm(along) / max(float(np.linalg.norm(aside)), 1e-300)
@@ -326,6 +330,7 @@ class Search:
             transition_energies=pool.states.energies,
             transition_hessians=pool.states.hessians,
             joins=pool.joins,
+            log_multiplicity=pool.log_multiplicities(),
             coverage=self._coverage(),
             evaluations=pool.evaluations + (known.evaluations if known else Evaluations()),
             ends=dict(pool.ends + Counter(known.ends if known else {})),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from bayescape.targets.equivalence import Equivalence
 from bayescape.targets.target import Target
 
 __all__ = ["Symmetry"]
@@ -30,7 +31,15 @@ class Symmetry:
     Raises
     ------
     ValueError
-        If they have another shape, are not orthogonal, or make more than 10,000 operations.
+        If they have another shape, are not orthogonal, or make more than 10,000 operations, or the
+        target has an ``equivalence`` as well.
+
+    Attributes
+    ----------
+    operations
+        All of them, ``(G, d, d)``, the identity first.
+    equivalence
+        Of the target: a group too large to list, of which but one image of each point is kept.
     """
 
     def __init__(self, target: Target) -> None:
@@ -47,6 +56,9 @@ class Symmetry:
         if not np.allclose(generators @ generators.transpose(0, 2, 1), np.eye(self.d), atol=1e-10):
             raise ValueError("`target.symmetries` must be orthogonal matrices")
         self.operations = _closure(generators, self.d)
+        self.equivalence: Equivalence | None = getattr(target, "equivalence", None)
+        if self.equivalence is not None and len(generators):
+            raise ValueError("`target` must have `symmetries` or an `equivalence`, not both")
 
     def __len__(self) -> int:
         return len(self.operations)
@@ -57,7 +69,8 @@ class Symmetry:
 
     def images(self, theta: Array, hessian: Array) -> Iterator[tuple[Array, Array]]:
         """Images of a point with its Hessian, itself first."""
-        for operation in self.operations:
+        yield theta, hessian
+        for operation in self.operations[1:]:
             yield operation @ theta, operation @ hessian @ operation.T
 
 

@@ -76,7 +76,7 @@ class Climbs:
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """Search double-ended between two minima.
+    """Search double-ended between two minima: to the nearest image of the second, if it has any.
 
     Attributes
     ----------
@@ -207,13 +207,13 @@ def _starts(
         models = task.minima.hessians[task.begun]
         return np.clip(task.theta, *bounds_of(target)), task.modes, models
     a, b = task.ends
-    start, end = task.minima.points[[a, b]]
+    start, (end, end_hessian) = task.minima.points[a], task.minima.aligned(a, b)
     if task.method == "line":
         energies = (float(task.minima.energies[a]), float(task.minima.energies[b]))
         points, modes = line_summits(target, start, end, energies)
     else:
         bend = task.bend if task.method == "bent string" else None
-        curvatures = (task.minima.hessians[a], task.minima.hessians[b])
+        curvatures = (task.minima.hessians[a], end_hessian)
         string, levels = relax_string(target, start, end, scales.unit, models=curvatures, bend=bend)
         points, modes = summits(string, levels)
     return points[:SUMMITS], modes[:SUMMITS], None
@@ -230,7 +230,7 @@ class _Gathered:
         self.quench_status: list[int] = []
         self.quench_end: list[float] = []
         self.flat = np.empty((0, d))
-        self.states = Captors.none(d)
+        self.states = Captors.none(d, minima.equivalence)
         self.joins: list[tuple[int, int]] = []
         self.saddle_status: list[int] = []
         self.cut = False

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import logsumexp
 
-__all__ = ["log_partition", "log_volume", "occupation"]
+__all__ = ["log_partition", "log_volume", "occupation", "shares"]
 
 Array = NDArray[np.float64]
 
@@ -63,15 +62,28 @@ def log_partition(energies: ArrayLike, hessians: ArrayLike, temperature: ArrayLi
     return -energies / t + 0.5 * d * np.log(t) + log_volume(hessians)
 
 
-def occupation(energies: ArrayLike, hessians: ArrayLike, temperature: ArrayLike = 1.0) -> Array:
+def occupation(
+    energies: ArrayLike,
+    hessians: ArrayLike,
+    temperature: ArrayLike = 1.0,
+    log_multiplicity: ArrayLike = 0.0,
+) -> Array:
     """Probability of each basin at a temperature, shape ``(..., M)``, summing to one over ``M``.
 
     Parameters
     ----------
     energies, hessians, temperature
         As in `log_partition`.
+    log_multiplicity
+        Log of how many images each minimum stands for, ``(M,)``.
     """
     log_z = log_partition(energies, hessians, temperature)
+    return shares(log_z + np.asarray(log_multiplicity, dtype=float))
+
+
+def shares(log_z: Array) -> Array:
+    """Probabilities from their logs up to a constant, along the last axis, which may be empty."""
     if log_z.shape[-1] == 0:
         return log_z
-    return np.exp(log_z - logsumexp(log_z, axis=-1, keepdims=True))
+    relative = np.exp(log_z - log_z.max(axis=-1, keepdims=True))
+    return np.asarray(relative / relative.sum(axis=-1, keepdims=True))

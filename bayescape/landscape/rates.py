@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
 from bayescape.landscape.harmonic import occupation
-from bayescape.landscape.record import Landscape
+from bayescape.landscape.record import Landscape, log_multiplicities
 
 __all__ = ["change_rate", "crossing_rates", "harmonic_covariance", "relaxation_time"]
 
@@ -186,7 +186,7 @@ def harmonic_covariance(landscape: Landscape) -> Array:
     """
     theta, energies, hessians = (landscape.minima[k].values for k in ("theta", "energy", "hessian"))
     _check_index(hessians, 0, "minimum")
-    p = occupation(energies, hessians)
+    p = occupation(energies, hessians, log_multiplicity=log_multiplicities(landscape.minima))
     centred = theta - p @ theta
     within = np.einsum("m,mij->ij", p, np.linalg.inv(hessians))
     return within + np.einsum("m,mi,mj->ij", p, centred, centred)
@@ -216,8 +216,13 @@ def _log_frequencies(landscape: Landscape, metric: ArrayLike | None) -> tuple[Ar
     whiten = np.linalg.inv(np.linalg.cholesky(mass))
     squares = np.linalg.eigvalsh(whiten @ at_minima @ whiten.T)
     squares_at_states = np.linalg.eigvalsh(whiten @ at_states @ whiten.T)
-    # The first of a transition state's is that of the unstable mode.
-    return 0.5 * np.log(squares).sum(axis=1), 0.5 * np.log(squares_at_states[:, 1:]).sum(axis=1)
+    # The first of a transition state's is that of the unstable mode. What stands for many images
+    # counts as if its basin, or its pass, were as many times as wide.
+    return (
+        0.5 * np.log(squares).sum(axis=1) - log_multiplicities(landscape.minima),
+        0.5 * np.log(squares_at_states[:, 1:]).sum(axis=1)
+        - log_multiplicities(landscape.transition_states),
+    )
 
 
 def _check_index(hessians: Array, index: int, kind: str) -> None:

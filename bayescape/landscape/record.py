@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from bayescape.evaluations import Evaluations
 from bayescape.targets.target import Target
 
-__all__ = ["Landscape", "load_landscape"]
+__all__ = ["Landscape", "load_landscape", "log_multiplicities"]
 
 FORMAT = "bayescape landscape 1"
 
@@ -38,7 +38,9 @@ class Landscape:
         ``hessian`` and ``joins`` ``(transition_state, end)``, the two minima that its downhill
         paths lead to, by position; the two are equal when both paths lead to the same minimum.
         A map from another program's file may have Hessians of NaN and, in both kinds of points, a
-        ``log_product``: the log of the product of the Hessian's positive eigenvalues.
+        ``log_product``: the log of the product of the Hessian's positive eigenvalues. In the map of
+        a target with an ``equivalence`` each point stands for all its images, and both kinds have a
+        ``log_multiplicity``: the log of how many there are.
     coverage : float
         Estimated probability that a fresh quench which ends in a minimum ends in a known one.
     evaluations : Evaluations
@@ -81,6 +83,7 @@ class Landscape:
         joins: ArrayLike,
         coverage: float,
         evaluations: Evaluations,
+        log_multiplicity: tuple[ArrayLike, ArrayLike] | None = None,
         ends: Mapping[str, int] | None = None,
         stopped: str = "",
         warnings: Sequence[str] = (),
@@ -101,6 +104,8 @@ class Landscape:
             ``minima`` as given here. ``S`` may be 0.
         coverage, evaluations, ends, stopped, warnings, seconds, seed, target
             As the attributes of the class.
+        log_multiplicity
+            Of minima and of transition states, ``(M,)`` and ``(S,)``, if points stand for images.
         """
         d = len(names)
         order = np.argsort(np.asarray(energies, float), kind="stable")
@@ -125,6 +130,7 @@ class Landscape:
             }
 
         axes = {"coordinate": labels, "coordinate_2": labels}
+        of_minima, of_states = log_multiplicity or (None, None)
         return cls(
             minima=xr.Dataset(
                 points("minimum", minima, energies, hessians, order)
@@ -133,7 +139,8 @@ class Landscape:
                         ("minimum",),
                         np.asarray(hits, dtype=int).reshape(-1)[order],
                     )
-                },
+                }
+                | _multiplicity("minimum", of_minima, order),
                 coords=axes | {"minimum": np.arange(len(order))},
             ),
             transition_states=xr.Dataset(
@@ -144,7 +151,8 @@ class Landscape:
                     transition_hessians,
                     ts_order,
                 )
-                | {"joins": (("transition_state", "end"), joined)},
+                | {"joins": (("transition_state", "end"), joined)}
+                | _multiplicity("transition_state", of_states, ts_order),
                 coords=axes | {"transition_state": np.arange(len(ts_order))},
             ),
             coverage=float(coverage),
@@ -233,6 +241,19 @@ class Landscape:
         )
         rows.extend(f"warning: {warning}" for warning in self.warnings)
         return rows
+
+
+def log_multiplicities(points: xr.Dataset) -> NDArray[np.float64]:
+    """Log of how many images each of a map's points stands for, ``(N,)``; 0 where it has none."""
+    if "log_multiplicity" in points:
+        return np.asarray(points["log_multiplicity"].values, dtype=float)
+    return np.zeros(points["energy"].size)
+
+
+def _multiplicity(kind: str, values: ArrayLike | None, by: NDArray[Any]) -> dict[str, Any]:
+    if values is None:
+        return {}
+    return {"log_multiplicity": ((kind,), np.asarray(values, float).reshape(-1)[by])}
 
 
 def load_landscape(path: str | os.PathLike[str], target: Target | None = None) -> Landscape:

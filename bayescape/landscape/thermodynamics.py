@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
 from bayescape.landscape.harmonic import log_volume
-from bayescape.landscape.record import Landscape
+from bayescape.landscape.record import Landscape, log_multiplicities
 
 __all__ = ["log_volumes", "thermodynamics"]
 
@@ -93,6 +93,9 @@ def thermodynamics(landscape: Landscape, temperatures: ArrayLike | None = None) 
 def log_volumes(landscape: Landscape) -> NDArray[np.float64]:
     """Log volume of every basin at temperature 1, by its Hessian or, without one, its log product.
 
+    A minimum that stands for its images under a target's ``equivalence`` has the volume of them
+    all together.
+
     Parameters
     ----------
     landscape
@@ -109,4 +112,4 @@ def log_volumes(landscape: Landscape) -> NDArray[np.float64]:
         unknown = np.isnan(minima["hessian"].values).any(axis=(1, 2))
         by_product = 0.5 * (len(landscape.names) * np.log(2 * np.pi) - minima["log_product"].values)
         volumes = np.where(unknown, by_product, volumes)
-    return volumes
+    return volumes + log_multiplicities(minima)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
-from bayescape.sample.superposition import DEGREES, WIDE, Superposition, shares
+from bayescape.landscape.harmonic import shares
+from bayescape.sample.superposition import DEGREES, WIDE, Superposition
 
 __all__ = ["grow", "insert", "maximise"]
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from bayescape.landscape.harmonic import occupation
-from bayescape.landscape.record import Landscape
+from bayescape.landscape.harmonic import occupation, shares
+from bayescape.landscape.record import Landscape, log_multiplicities
 from bayescape.targets.target import Target, bounds_of
 
-__all__ = ["DEGREES", "WIDE", "Superposition", "harmonic_superposition", "shares", "target_of"]
+__all__ = ["DEGREES", "WIDE", "Superposition", "harmonic_superposition", "target_of"]
 
 Array = NDArray[np.float64]
 
@@ -147,13 +147,6 @@ class Superposition:
         )
 
 
-def shares(parts: Array) -> Array:
-    """Each component's share of a mixture's density, from logs of its parts, ``(B, K)``."""
-    relative = np.exp(parts - parts.max(axis=1, keepdims=True))
-    relative /= relative.sum(axis=1, keepdims=True)
-    return relative
-
-
 def harmonic_superposition(landscape: Landscape) -> Superposition:
     """First guess at the density, from the map alone.
 
@@ -227,10 +220,16 @@ def harmonic_superposition(landscape: Landscape) -> Superposition:
 
 
 def target_of(landscape: Landscape) -> Target:
-    """The landscape's target, or an error that says how to attach one."""
+    """The landscape's target, or an error that says why there are no draws to be had from it."""
     if landscape.target is None:
         raise ValueError(
             "`landscape` has no target to evaluate: load it with load_landscape(path, target)"
+        )
+    if log_multiplicities(landscape.minima).any():
+        raise ValueError(
+            "`landscape` has minima that stand for all their images under the target's "
+            "`equivalence`, of which draws from the superposition would reach but one: use "
+            "ensembles of the minima, or set `target.equivalence` to None and map again"
         )
     return landscape.target
 

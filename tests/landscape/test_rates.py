@@ -11,6 +11,7 @@ from bayescape.landscape.rates import (
     harmonic_covariance,
     relaxation_time,
 )
+from bayescape.landscape.thermodynamics import thermodynamics
 
 
 def test_rates_obey_detailed_balance_and_a_closed_form(landscape_of):
@@ -204,3 +205,51 @@ def test_hessians_that_give_no_rates_are_named(network_of, kind, hessian, words)
     for function in (crossing_rates, relaxation_time):
         with pytest.raises(ValueError, match=words):
             function(landscape)
+
+
+def test_what_stands_for_its_images_mixes_as_they_do_together(landscape_of):
+    """Two minima of two images each, and four passes: each image of one to each of the other."""
+    saddle = np.array([[-0.5, 0.3], [0.3, 2.0]])
+    minima = np.array([[0.0, 0.0], [4.0, 1.0]])
+    hessians = [np.diag([3.0, 1.0]), np.diag([0.5, 0.8])]
+    listed = landscape_of(
+        [*minima, *(-minima - 9)],
+        [0.0, 0.7, 0.0, 0.7],
+        hessians * 2,
+        [[2, 0.5]] * 4,
+        [2.9] * 4,
+        [saddle] * 4,
+        [[0, 1], [0, 3], [2, 1], [2, 3]],
+    )
+    # Given in another order than that of the map, which is by energy.
+    standing = landscape_of(
+        minima[::-1],
+        [0.7, 0.0],
+        hessians[::-1],
+        [[2, 0.5]],
+        [2.9],
+        [saddle],
+        [[0, 1]],
+        log_multiplicity=(np.log([2, 2]), np.log([4])),
+    )
+    each, together = (crossing_rates(m, np.eye(2)) for m in (listed, standing))
+    places = listed.minima["energy"].values
+    low, high = np.flatnonzero(places == 0.0), np.flatnonzero(places == 0.7)
+    assert together[0, 1] == pytest.approx(each[low[0], high].sum(), rel=1e-12)
+    assert together[1, 0] == pytest.approx(each[high[0], low].sum(), rel=1e-12)
+
+
+def test_occupations_and_thermodynamics_count_the_images(landscape_of):
+    minima, hessians = np.array([[0.0, 0.0], [4.0, 1.0]]), [np.diag([3.0, 1.0]), np.eye(2)]
+    counts = np.array([2.0, 5.0])
+    standing = landscape_of(
+        minima, [0.0, 0.7], hessians, log_multiplicity=(np.log(counts), np.empty(0))
+    )
+    plain = landscape_of(minima, [0.0, 0.7], hessians)
+    grid = [0.5, 1.0, 3.0]
+    together, alone = (thermodynamics(m, grid) for m in (standing, plain))
+    expected = counts * alone["occupation"].values
+    expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(together["occupation"], expected, rtol=1e-12)
+    p = occupation([0.0, 0.7], hessians, log_multiplicity=np.log(counts))
+    np.testing.assert_allclose(p, expected[1], rtol=1e-12)

@@ -21,6 +21,7 @@ from bayescape.targets.surfaces import GaussianMixture, MuellerBrown, Schwefel, 
 
 from .densities import DENSITIES
 from .gpytorch_models import GPYTORCH
+from .networks import NETWORKS
 from .pymc_models import PYMC
 
 
@@ -125,6 +126,7 @@ SURFACES = (
     | DENSITIES
     | PYMC
     | GPYTORCH
+    | NETWORKS
 )
 
 
