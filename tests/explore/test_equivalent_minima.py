@@ -147,9 +147,13 @@ def test_a_target_lists_its_symmetries_or_has_a_group():
 
 
 def test_draws_are_refused_where_a_minimum_stands_for_its_images(rugged):
-    target, landscape = rugged
+    _, landscape = rugged
     with pytest.raises(ValueError, match=r"set `target.equivalence` to None and map again"):
         bs.sample(landscape, 20, progress=False)
+
+
+@pytest.mark.slow
+def test_draws_come_from_all_images_where_all_are_listed():
     target = planted()
     target.equivalence = None
     posterior = bs.sample(bs.explore(target, progress=False), 200, progress=False)
