@@ -14,6 +14,7 @@ from bayescape.sample.adapt import Pilot, draw_until
 from bayescape.sample.chains import run_chains
 from bayescape.sample.decision import ATTEMPTS, TUNE
 from bayescape.sample.importance import resample
+from bayescape.sample.nutpie_chains import run_nutpie
 
 __all__ = ["Drawn", "by_chains", "by_superposition"]
 
@@ -75,8 +76,8 @@ def by_chains(
     target: Counted,
     pilot: Pilot,
     shape: tuple[int, int],
-    jumps: bool,
-    seed: int,
+    method: str,
+    nuts: str,
     rng: np.random.Generator,
     report: Callable[..., None],
 ) -> Drawn:
@@ -85,17 +86,17 @@ def by_chains(
     superposition, theta = pilot.superposition, pilot.theta
     component = superposition.component_log_prob(theta).argmax(axis=1)
     at = resample(pilot.weighted.weights, component.astype(float), chains, rng)
-    run = run_chains(
-        target,
-        superposition,
-        theta[at],
-        draws=draws,
-        tune=TUNE,
-        jumps=jumps,
-        seed=int(rng.integers(2**31)),
-        attempts=ATTEMPTS,
-        report=report,
-    )
+    begin = target, superposition, theta[at]
+    how: dict[str, Any] = {
+        "draws": draws,
+        "tune": TUNE,
+        "seed": int(rng.integers(2**31)),
+        "report": report,
+    }
+    if nuts == "nutpie" and method == "hmc":
+        run = run_nutpie(*begin, **how)
+    else:
+        run = run_chains(*begin, **how, jumps=method == "jumps", attempts=ATTEMPTS)
     points = run.theta.reshape(chains * draws, -1)
     energies = target.energy(points)
     log_weight = -energies - superposition.log_prob(points)

@@ -21,6 +21,7 @@ from bayescape.sample.groups import further_groups, validate_groups
 from bayescape.sample.late import enlarge, in_order_of, renumbered, take_in, unknown_points
 from bayescape.sample.membership import Membership, membership
 from bayescape.sample.methods import Drawn, by_chains, by_superposition
+from bayescape.sample.nutpie_chains import require_nutpie
 from bayescape.sample.result import posterior_tree, versions
 from bayescape.sample.superposition import harmonic_superposition, target_of
 from bayescape.sample.unmapped import chains_without_map, warnings_without_map
@@ -40,6 +41,7 @@ def sample(
     ess: float | None = None,
     seed: int = 0,
     chains: int = 4,
+    nuts: str = "pymc",
     decision: Decision | None = None,
     groups: Sequence[str] | None = None,
     progress: bool | Callable[..., None] = True,
@@ -66,6 +68,9 @@ def sample(
         The same seed gives the same draws.
     chains
         Chains; for the superposition, whose draws are independent, merely how they are laid out.
+    nuts
+        Who runs NUTS for ``"hmc"``: ``"pymc"``, or ``"nutpie"``, which is faster and is installed
+        by ``pip install bayescape[nutpie]``. Jumps are always run by PyMC.
     decision
         One already made, whose pilot is reused; by default it is made here for ``"auto"``.
     groups
@@ -92,6 +97,8 @@ def sample(
 
     Raises
     ------
+    ImportError
+        If nutpie is asked for and not installed.
     ValueError
         If the method is unknown, the numbers are not positive, the map has no target, or the model
         is none that `bayescape.from_pymc` takes.
@@ -114,6 +121,10 @@ def sample(
         raise ValueError(f"`draws` and `chains` must be at least 1, got {draws} and {chains}")
     if ess is not None and not ess > 0:
         raise ValueError(f"`ess` must be positive, got {ess}")
+    if nuts not in ("pymc", "nutpie"):
+        raise ValueError(f"`nuts` must be 'pymc' or 'nutpie', got {nuts!r}")
+    if nuts == "nutpie":
+        require_nutpie()
     validate_groups(groups)
     landscape = _mapped(landscape, seed, progress)
     counted = Counted(target_of(landscape))
@@ -138,7 +149,7 @@ def sample(
             # A minimum at the end of a funnel: no width in some direction.
             return _unmapped(landscape, counted, shape, method, groups, seed, progress)
         done = _draw(
-            landscape, counted, pilot, decision, method, shape, wanted, spent, seed, rng, report
+            landscape, counted, pilot, decision, method, nuts, shape, wanted, spent, rng, report
         )
 
     given, drawn, members = landscape, done.drawn, done.members
@@ -205,10 +216,10 @@ def _draw(
     pilot: Pilot,
     decision: Decision | None,
     method: str,
+    nuts: str,
     shape: tuple[int, int],
     wanted: float,
     spent: Evaluations,
-    seed: int,
     rng: np.random.Generator,
     report: Report,
 ) -> _Done:
@@ -220,7 +231,7 @@ def _draw(
         if chosen == "superposition":
             drawn = by_superposition(target, pilot, shape, wanted, rng)
         else:
-            drawn = by_chains(target, pilot, shape, chosen == "jumps", seed, rng, report)
+            drawn = by_chains(target, pilot, shape, chosen, nuts, rng, report)
         pilot = drawn.pilot
         report(stage="looking for more basins")
         cost = landscape.evaluations + spent + target.evaluations

@@ -1,15 +1,23 @@
 """The whole sampling room on posteriors in closed form: right, labelled, audited, reproducible."""
 
+import itertools
 import json
+import os
 import pickle
+import signal
 
 import arviz as az
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
 
+import bayescape as bs
+from bayescape.sample.convergence import smallest_ess
 from bayescape.sample.decision import decide
+from bayescape.sample.nutpie_chains import run_nutpie
 from bayescape.sample.sampler import sample
+from bayescape.sample.superposition import Superposition, harmonic_superposition
 
 from .problems import far_apart, map_of, single
 
@@ -61,13 +69,56 @@ def test_hmc_that_cannot_cross_is_not_reliable_and_says_why(landscape):
     assert any("R-hat" in w for w in json.loads(posterior.attrs["warnings"]))
 
 
-def test_hmc_in_one_basin_is_right():
+@pytest.mark.parametrize("nuts", ["pymc", "nutpie"])
+def test_hmc_in_one_basin_is_right(nuts):
     target = single()
-    posterior = sample(map_of(target), 1200, "hmc", seed=1, **QUIET)
+    told = []
+    posterior = sample(
+        map_of(target), 1200, "hmc", seed=1, nuts=nuts, progress=lambda **k: told.append(k)
+    )
+    assert {"draws": "2400/2400"} in told
+    assert {"diverging", "tree_depth", "n_steps"} < set(posterior["sample_stats"])
     assert posterior.attrs["reliable"] == 1, posterior.attrs["warnings"]
     theta = posterior["unconstrained_posterior"]["theta"].values
     assert (np.abs(theta.mean(axis=(0, 1)) - target.mean) < 4 * errors_of_means(posterior)).all()
     np.testing.assert_allclose(theta.std(axis=(0, 1)), target.sd, rtol=0.15)
+
+
+def test_nutpie_stays_where_the_density_is():
+    low = -0.5
+    target = bs.from_numpy(
+        lambda x: -0.5 * (x @ x) if x[0] > low else -np.inf,
+        lambda x: -x,
+        names=["x", "y"],
+        starts=np.zeros((1, 2)),
+    )
+    mixture = Superposition(np.ones(1), np.zeros((1, 2)), np.eye(2)[None], np.zeros(1, int))
+    run = run_nutpie(target, mixture, np.full((4, 2), 0.3), draws=1500, tune=300, seed=0)
+    x = run.theta[..., 0]
+    assert x.min() > low
+    expected = stats.truncnorm(low, np.inf)
+    error = expected.std() / np.sqrt(smallest_ess(run.theta))
+    assert error < 0.05
+    assert abs(x.mean() - expected.mean()) < 4 * error
+
+
+def test_nutpie_cut_short_is_no_result():
+    target = single()
+    mixture, evaluated = harmonic_superposition(map_of(target)), itertools.count()
+
+    def reported(**_):
+        if next(evaluated) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_nutpie(
+            target, mixture, np.zeros((4, 2)), draws=20_000, tune=100, seed=0, report=reported
+        )
+
+
+def test_who_runs_nuts_is_checked():
+    with pytest.raises(ValueError, match="`nuts` must be 'pymc' or 'nutpie', got 'stan'"):
+        sample(map_of(single()), 100, "hmc", nuts="stan", **QUIET)
 
 
 def test_a_basin_that_the_map_lacks_is_found_late_and_taken_in():

@@ -1,0 +1,134 @@
+"""Markov chains by nutpie on a target: NUTS, started and scaled from the map, for many draws."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bayescape.sample.nuts import Chains
+from bayescape.sample.superposition import Superposition
+from bayescape.targets.target import Target
+
+__all__ = ["require_nutpie", "run_nutpie"]
+
+Array = NDArray[np.float64]
+
+# PyMC's names for nutpie's statistics.
+NAMES = {
+    "diverging": "diverging",
+    "n_steps": "n_steps",
+    "depth": "tree_depth",
+    "step_size": "step_size",
+    "mean_tree_accept": "acceptance_rate",
+    "energy_error": "energy_error",
+    "maxdepth_reached": "reached_max_treedepth",
+}
+
+
+class _Outside(ValueError):
+    """Told to nutpie where the density is zero: a trajectory ends there, and goes on elsewhere."""
+
+    is_recoverable = True
+
+
+def require_nutpie() -> None:
+    """Refuse where nutpie is not installed.
+
+    Raises
+    ------
+    ImportError
+        With what to do.
+    """
+    if find_spec("nutpie") is None:
+        raise ImportError("`nuts='nutpie'` needs nutpie: pip install bayescape[nutpie]")
+
+
+def run_nutpie(
+    target: Target,
+    superposition: Superposition,
+    starts: Array,
+    *,
+    draws: int,
+    tune: int,
+    seed: int,
+    report: Callable[..., None] | None = None,
+) -> Chains:
+    """Run nutpie's NUTS on a target, one chain per start.
+
+    It moves in coordinates in which the superposition's components have unit covariance on average,
+    so that what nutpie adapts, a diagonal metric, begins with the map's.
+
+    Parameters
+    ----------
+    target, superposition, starts, draws, tune, seed, report
+        As in `bayescape.sample.chains.run_chains`; the metric is tuned too.
+
+    Raises
+    ------
+    ImportError
+        Without nutpie.
+    KeyboardInterrupt
+        When interrupted: chains cut short are not a result.
+    """
+    require_nutpie()
+    import nutpie
+    import nutpie.compiled_pyfunc
+
+    chains, d = starts.shape
+    factor = np.linalg.cholesky(superposition.within_covariance())
+    centre = starts.mean(axis=0)
+    # Asked for once a chain, and again where nutpie's first steps fail.
+    begin = itertools.cycle(np.ascontiguousarray(np.linalg.solve(factor, (starts - centre).T).T))
+    total, made = chains * (draws + tune), 0
+
+    def log_density() -> Any:
+        def at(z: Array) -> tuple[float, Array]:
+            energy, gradient = target.energy_and_gradient((centre + factor @ z)[None])
+            if not np.isfinite(energy[0]):
+                raise _Outside
+            return -float(energy[0]), -(gradient[0] @ factor)
+
+        return at
+
+    def expand(*_: Any) -> Any:
+        def natural(z: Array, **__: Any) -> dict[str, Array]:
+            nonlocal made
+            made += 1
+            if report is not None and (made % 100 == 0 or made == total):
+                report(draws=f"{made}/{total}")
+            return {"theta": centre + factor @ z}
+
+        return natural
+
+    model = nutpie.compiled_pyfunc.from_pyfunc(
+        d,
+        log_density,
+        expand,
+        [np.dtype("float64")],
+        [(d,)],
+        ["theta"],
+        make_initial_point_fn=lambda _: next(begin),
+    )
+    trace = nutpie.sample(
+        model,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        cores=1,
+        seed=seed,
+        save_warmup=False,
+        progress_bar=False,
+    )
+    theta = np.asarray(trace.posterior["theta"].values) if trace is not None else np.empty(0)
+    if theta.shape != (chains, draws, d) or not np.isfinite(theta).all():
+        raise KeyboardInterrupt
+    stats = trace.sample_stats
+    return Chains(
+        theta,
+        {ours: np.asarray(stats[name].values) for name, ours in NAMES.items() if name in stats},
+    )
