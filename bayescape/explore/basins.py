@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bayescape.explore.captors import REACH, Captors
 from bayescape.explore.quench import QuenchStatus, quench, same_point
 from bayescape.landscape.record import Landscape
 from bayescape.targets.target import Target
 
 __all__ = ["assign_basins"]
+
+LOW = 0.5  # nats: a barrier that steps may lead across
+BELOW = 0.8  # of the lowest barrier: as far up a point surely belongs to the minimum below it
 
 
 def assign_basins(
@@ -32,14 +36,28 @@ def assign_basins(
         Position of each point's minimum in ``landscape.minima``, ``(B,)``; -1 where the quench
         ends anywhere else.
     """
-    known = tuple(landscape.minima[k].values for k in ("theta", "energy", "hessian"))
-    points, energies, hessians = known
+    points, energies, hessians = known = tuple(
+        landscape.minima[k].values for k in ("theta", "energy", "hessian")
+    )
     if len(points) == 0 or len(theta) == 0:
         return np.full(len(theta), -1)
-    ends = quench(target, theta, known=(points, energies, hessians))
+    lowest = _lowest_barriers(landscape)
+    captors = Captors(points, energies, hessians, np.minimum(REACH, BELOW * lowest))
+    # Over a low barrier a bold step leads astray.
+    ends = quench(target, theta, known=captors, careful=bool((lowest < LOW).any()))
     basins = ends.captor.copy()
     # A quench may step over the quadratic region and converge before it is captured.
     settled = ends.status == QuenchStatus.MINIMUM
     same = same_point(ends.theta[settled], ends.energy[settled], *known)
     basins[settled] = np.where(same.any(axis=1), same.argmax(axis=1), -1)
     return basins
+
+
+def _lowest_barriers(landscape: Landscape) -> NDArray[np.float64]:
+    """Height of the lowest known pass out of each minimum, ``(M,)``, nats."""
+    energies, states = landscape.minima["energy"].values, landscape.transition_states
+    height = np.full(len(energies), np.inf)
+    for state, (a, b) in zip(states["energy"].values, states["joins"].values, strict=True):
+        if a != b:
+            height[[a, b]] = np.minimum(height[[a, b]], state - energies[[a, b]])
+    return np.maximum(height, 0.0)

@@ -25,11 +25,14 @@ class Captors:
     ----------
     points, energies, hessians
         Shapes ``(M, d)``, ``(M,)``, ``(M, d, d)``; no Hessian is singular.
+    reach
+        How far up each one catches by its quadratic, nats, ``(M,)`` or one number.
     """
 
     points: Array
     energies: Array
     hessians: Array
+    reach: Array | float = REACH
 
     @classmethod
     def none(cls, d: int) -> Captors:
@@ -80,7 +83,8 @@ class Captors:
         rounding = 1e-6 + 1e-12 * np.abs(self.energies)
         # No farther off in energy than the quadratic may be, before any matrix is looked at.
         rise = energy[:, None] - self.energies
-        row, captor = np.nonzero(np.abs(rise) < (1 + MATCH) * REACH + rounding)
+        reach = np.broadcast_to(self.reach, self.energies.shape)
+        row, captor = np.nonzero(np.abs(rise) < (1 + MATCH) * reach + rounding)
         if not len(row):
             return caught
         values, vectors, away = self._along_modes(theta, row, captor)
@@ -88,7 +92,7 @@ class Captors:
         size = 0.5 * (np.abs(values) * away**2).sum(axis=1)
         wrong = 0.5 * ((slope - values * away) ** 2 / np.abs(values)).sum(axis=1)
         wrong_rise = np.abs(rise[row, captor] - 0.5 * (values * away**2).sum(axis=1))
-        near = (size < REACH) & (wrong < MATCH**2 * size + 1e-9)
+        near = (size < reach[captor]) & (wrong < MATCH**2 * size + 1e-9)
         near &= wrong_rise < MATCH * size + rounding[captor]
         # The nearest last, so that it is the one that stays.
         order = np.lexsort((captor, size))[::-1]

@@ -213,7 +213,9 @@ class Search:
     def _affordable(self) -> int:
         """How many quenches the budget still pays for, one at least."""
         spent = self.pool.evaluations.gradient_equivalents(self.d)
-        each = spent / self.quenches if self.quenches else 30.0 + 2 * (self.d + 1)
+        before = self.known.evaluations.gradient_equivalents(self.d) if self.known else 0.0
+        cost = spent + before
+        each = cost / self.quenches if self.quenches and cost else 30.0 + 2 * (self.d + 1)
         left = (self.worker.budget.evaluations - spent) / each
         return int(np.clip(left, 1, MOST_TASKS * CHUNK))
 

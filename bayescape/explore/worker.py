@@ -203,11 +203,11 @@ class Worker:
             self._journal.add({**header, "theta": theta, "energy": energy})
             return
         stored = self._journal.records[0]
-        for name, value in header.items():
-            if stored.get(name) != value:
+        for name in dict.fromkeys([*header, *stored]):
+            if name not in ("theta", "energy") and stored.get(name) != header.get(name):
                 raise ValueError(
                     f"`checkpoint`: {path} is of an exploration with {name} = "
-                    f"{stored.get(name)!r}, not {value!r}"
+                    f"{stored.get(name)!r}, not {header.get(name)!r}"
                 )
         same = np.array_equal(stored["theta"], theta) and np.allclose(
             stored["energy"], energy, rtol=1e-9, atol=1e-9

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bayescape import explore
-from bayescape.targets.surfaces import GaussianMixture, MuellerBrown, Schwefel
+from bayescape.targets.surfaces import GaussianMixture, MuellerBrown, Schwefel, SixHumpCamel
 
 QUIET = {"progress": False}
 
@@ -17,13 +17,13 @@ def hidden():
 
 
 def test_what_an_earlier_map_holds_is_kept_and_its_quenches_count():
-    target = Schwefel(2)
-    first = explore(target, seed=1, max_quenches=60, **QUIET)
+    target = SixHumpCamel()
+    first = explore(target, seed=1, max_quenches=10, **QUIET)
     second = explore(target, seed=1, known=first, **QUIET)
     for kind in ("minima", "transition_states"):
         old, new = (getattr(m, kind)["theta"].values for m in (first, second))
         assert all((new == theta).all(axis=1).any() for theta in old)
-    assert second.minima.sizes["minimum"] > first.minima.sizes["minimum"]
+    assert second.minima.sizes["minimum"] == 6
     assert second.coverage > first.coverage
     assert second.minima["hits"].values.sum() > first.minima["hits"].values.sum()
     assert second.evaluations.gradient > first.evaluations.gradient
@@ -66,4 +66,4 @@ def test_a_checkpoint_of_another_beginning_is_refused(tmp_path):
     path = tmp_path / "map.ckpt"
     explore(hidden(), seed=0, known=first, checkpoint=path, suspected=[[9.0, 9.0]], **QUIET)
     with pytest.raises(ValueError, match="with known"):
-        explore(hidden(), seed=0, checkpoint=path, known=explore(hidden(), seed=1), **QUIET)
+        explore(hidden(), seed=0, checkpoint=path, **QUIET)
