@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["check_choice", "check_file", "check_flag", "check_kind", "check_number"]
+__all__ = ["check_array", "check_choice", "check_file", "check_flag", "check_kind", "check_number"]
 __all__ += ["check_progress", "check_whole", "shown"]
 
 LONGEST = 80  # characters of a value that a message repeats
@@ -20,6 +21,22 @@ def shown(value: Any) -> str:
     """A value as a message repeats it."""
     text = repr(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def check_array(name: str, value: Any, said: str) -> NDArray[np.float64]:
+    """A copy as an array of float64, which ``said`` describes.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be made one.
+    """
+    try:
+        if value is None:
+            raise TypeError
+        return np.array(value, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`{name}` must be {said}, got {shown(value)}") from error
 
 
 def check_whole(name: str, value: Any, least: int) -> int:
@@ -118,5 +135,5 @@ def check_file(name: str, value: Any, said: str) -> Path:
     check_kind(name, value, (str, os.PathLike), f"the path of {said}")
     path = Path(value)
     if not path.exists():
-        raise FileNotFoundError(f"`{name}` must be the path of {said}, got {shown(str(path))}")
+        raise FileNotFoundError(f"`{name}` must be the path of {said}, but there is no file {path}")
     return path

@@ -115,7 +115,7 @@ def valid():
         "continue_minima": {"target_of": of_nu, "grid": [1.5, 2.5], "progress": False},
         "decide": {"landscape": landscape},
         "ensemble_gain": {"landscape": landscape},
-        "ensemble_temperature": {"landscape": landscape, "method": "leave_one_out"},
+        "ensemble_temperature": {"landscape": landscape, "method": "heat_capacity"},
         "ensemble_weights": {"landscape": landscape, "kind": "occupation"},
         "explore": {"target": target, "progress": False},
         "from_gpytorch": {"model": Smooth()},

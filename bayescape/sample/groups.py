@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayescape.arguments import shown
 from bayescape.targets.target import Target
 
 __all__ = ["GROUPS", "further_groups", "validate_groups"]
@@ -27,7 +28,7 @@ def validate_groups(groups: Sequence[str]) -> tuple[str, ...]:
     """
     asked = (groups,) if isinstance(groups, str) else groups
     if not isinstance(asked, Sequence) or any(group not in GROUPS for group in asked):
-        raise ValueError(f"`groups` must be some of {GROUPS}, got {groups!r}")
+        raise ValueError(f"`groups` must be some of {GROUPS}, got {shown(groups)}")
     return tuple(asked)
 
 
