@@ -13,6 +13,9 @@ import bayescape as bs
 
 from .reference.pymc_classics import AXES, CLASSICS, STORED, described, scalars
 
+# Of an installation of PyTensor by pip alone: slower, and no less right.
+pytestmark = pytest.mark.filterwarnings("ignore:PyTensor could not link to a BLAS:UserWarning")
+
 LONG = json.loads(STORED.read_text(encoding="utf-8"))
 DRAWS = 2000
 # Of some sixty scalars with two figures each, one in two hundred suites has one beyond this.
