@@ -86,13 +86,17 @@ def _labelled(model: pm.Model, natural: Mapping[str, Any]) -> xr.Dataset:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """PyMC announces what it draws, and warns of potentials, which `bayescape.sample` documents."""
+    """PyMC announces what it draws, and warns of what `bayescape.sample` documents, or hides."""
     logger = logging.getLogger("pymc")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The effect of Potentials", UserWarning)
+            # Of the copy that PyMC makes of the model: nobody goes on to use its GP objects.
+            warnings.filterwarnings(
+                "ignore", "Detected variables likely created by GP", UserWarning
+            )
             yield
     finally:
         logger.setLevel(level)
