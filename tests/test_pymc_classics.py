@@ -17,13 +17,15 @@ from .reference.pymc_classics import AXES, CLASSICS, STORED, described, scalars
 pytestmark = pytest.mark.filterwarnings("ignore:PyTensor could not link to a BLAS:UserWarning")
 
 LONG = json.loads(STORED.read_text(encoding="utf-8"))
+# NUTS is known to fail on the one; on the other its long run takes longer than ten minutes.
+WITHOUT_RUN = {"funnel_centred", "lotka_volterra"}
 DRAWS = 2000
 # Of some sixty scalars with two figures each, one in two hundred suites has one beyond this.
 SIGMAS = 4.5
 
 
 def test_the_long_runs_are_long_enough():
-    assert set(LONG) == set(CLASSICS) - {"funnel_centred"}
+    assert set(LONG) == set(CLASSICS) - WITHOUT_RUN
     for name, stored in LONG.items():
         assert stored["rhat"] < 1.01, name
         for label, one in stored["scalars"].items():
@@ -31,7 +33,7 @@ def test_the_long_runs_are_long_enough():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(CLASSICS) - {"funnel_centred"}))
+@pytest.mark.parametrize("name", sorted(set(CLASSICS) - WITHOUT_RUN))
 def test_a_classic_agrees_with_a_long_run_where_it_is_said_to_be_reliable(name):
     model, names = CLASSICS[name]()
     posterior = bs.sample(model, DRAWS, seed=3, progress=False)
