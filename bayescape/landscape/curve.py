@@ -207,7 +207,10 @@ def trace(family: Family, x: Array, p: float, ends: tuple[float, float]) -> Trac
             continue
         new_x, new_p, new_hessian, new_tangent = found
         turns = new_tangent[-1] * tangent[-1] < 0
-        if not turns and not low <= new_p <= high:
+        # A fold may lie past the end that the curve heads for by a rounding error; past the other
+        # end, which it would leave by after turning, the step has gone too far.
+        back = high if tangent[-1] < 0 else low
+        if not low <= new_p <= high and not (turns and (new_p - back) * tangent[-1] >= 0):
             length /= 2
             continue
         if turns:

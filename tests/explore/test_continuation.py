@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import assume, event, example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from torch.distributions import LogNormal
 
@@ -91,11 +91,12 @@ def test_each_branch_keeps_its_identity(quartic):
     points=st.integers(2, 30),
 )
 @example(roots=[0.0, 0.5, 1.0, 1.5], angle=0.5, points=7)
+# A step that turns at a fold must not leave the grid's interval by the end that it came from.
+@example(
+    roots=[1.268052851997525, 0.7, -1.4294009437680288, -0.2701042973317742], angle=0.0, points=27
+)
 def test_all_folds_of_random_sextics_from_one_exploration(roots, angle, points):
-    """With P'' given by its roots, the one curve of stationary points turns at each of them.
-
-    One in a hundred such curves is given up, at a fold close to where it begins: that is told.
-    """
+    """With P'' given by its roots, the one curve of stationary points turns at each of them."""
     second = np.polynomial.Polynomial.fromroots(roots)
     family = functools.partial(Ridge, coefficients=second.integ(2).coef, angle=angle)
     known, places = family(0.0).folds()
@@ -104,10 +105,7 @@ def test_all_folds_of_random_sextics_from_one_exploration(roots, angle, points):
     assume(np.abs(np.diff(family(0.0).P.deriv()(np.sort(roots)))).min() > 0.005 * width)
     grid = np.linspace(known[0] - 0.3 * width, known[-1] + 0.4 * width, points)
     found = continue_minima(family, grid, explorations=1, progress=False)
-    if found.warnings:
-        assert "it could not be followed any further" in found.warnings[0]
-        event("given up")
-        return
+    assert found.warnings == ()
     np.testing.assert_allclose(found.folds["value"], known, atol=1e-9)
     # Where two folds are at nearly one value their order is a matter of rounding.
     for place in places:
