@@ -277,7 +277,7 @@ WRONG = {
         "seed": whole(0),
         "chains": whole(1),
         "decision": maybe(objects),
-        "groups": st.one_of(words, st.integers(), nothing, st.lists(words, min_size=1)),
+        "groups": st.one_of(words, st.integers(), st.lists(words, min_size=1)),
         "progress": progress(),
     },
     "thermodynamics": {"landscape": LANDSCAPE, "temperatures": maybe(array())},

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from bayescape.explore.captors import REACH, Captors
 from bayescape.explore.quench import QuenchStatus, quench, same_point
+from bayescape.landscape.passes import lowest_barriers
 from bayescape.landscape.record import Landscape
 from bayescape.targets.target import Target
 
@@ -41,7 +42,7 @@ def assign_basins(
     )
     if len(points) == 0 or len(theta) == 0:
         return np.full(len(theta), -1)
-    lowest = _lowest_barriers(landscape)
+    lowest = lowest_barriers(landscape)
     captors = Captors(points, energies, hessians, np.minimum(REACH, BELOW * lowest))
     # Over a low barrier a bold step leads astray.
     ends = quench(target, theta, known=captors, careful=bool((lowest < LOW).any()))
@@ -51,13 +52,3 @@ def assign_basins(
     same = same_point(ends.theta[settled], ends.energy[settled], *known)
     basins[settled] = np.where(same.any(axis=1), same.argmax(axis=1), -1)
     return basins
-
-
-def _lowest_barriers(landscape: Landscape) -> NDArray[np.float64]:
-    """Height of the lowest known pass out of each minimum, ``(M,)``, nats."""
-    energies, states = landscape.minima["energy"].values, landscape.transition_states
-    height = np.full(len(energies), np.inf)
-    for state, (a, b) in zip(states["energy"].values, states["joins"].values, strict=True):
-        if a != b:
-            height[[a, b]] = np.minimum(height[[a, b]], state - energies[[a, b]])
-    return np.maximum(height, 0.0)

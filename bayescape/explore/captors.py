@@ -48,6 +48,7 @@ class Captors:
             np.concatenate([self.points, theta[None]]),
             np.append(self.energies, energy),
             np.concatenate([self.hessians, hessian[None]]),
+            np.append(np.broadcast_to(self.reach, len(self)), REACH),
         )
         if "_modes" in self.__dict__:  # each matrix is decomposed once
             new = np.linalg.eigh(hessian[None])

@@ -78,7 +78,8 @@ class Search:
         """Begin with what an earlier exploration found, and tried."""
         self.pool.enter(known)
         # Its scattered quenches count with new ones, from starts that it did not use.
-        self.quenches = self.chunks = int(self.pool.hits.sum())
+        self.quenches = int(self.pool.hits.sum())
+        self.chunks = known.evaluations.total  # more than it drew, for each cost an evaluation
         minima = range(len(self.pool.minima))
         self.hopped, self.climbed = set(minima), set(minima)
         self.tried = {
@@ -198,7 +199,7 @@ class Search:
         self._do(tasks, independent=True)
 
     def _confirm(self) -> bool:
-        """More scattered quenches, while a minimum worth having was hit by fewer than two.
+        """More scattered quenches, while a minimum worth having was hit by too few.
 
         What the starts hardly see has company that no search has come upon: the rule counts
         quenches, and knows nothing of how much probability a basin holds.

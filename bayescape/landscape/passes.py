@@ -16,6 +16,7 @@ __all__ = [
     "Merge",
     "Superbasin",
     "barriers",
+    "lowest_barriers",
     "disconnectivity_tree",
     "merges",
     "pass_energies",
@@ -216,3 +217,10 @@ def barriers(landscape: Landscape) -> Array:
         0 on the diagonal, ``+inf`` where no path is known.
     """
     return pass_energies(landscape) - landscape.minima["energy"].values[:, None]
+
+
+def lowest_barriers(landscape: Landscape) -> Array:
+    """Height of the lowest known pass out of each minimum, ``(M,)``, nats; ``+inf`` without one."""
+    height = barriers(landscape)
+    np.fill_diagonal(height, np.inf)
+    return height.min(axis=1, initial=np.inf)

@@ -7,15 +7,15 @@ built up of logarithms by sums of positive terms alone.
 
 from __future__ import annotations
 
+import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
 from bayescape.landscape.harmonic import occupation
-from bayescape.landscape.passes import merges
 from bayescape.landscape.record import Landscape
 
-__all__ = ["crossing_rates", "harmonic_covariance", "relaxation_time"]
+__all__ = ["change_rate", "crossing_rates", "harmonic_covariance", "relaxation_time"]
 
 Array = NDArray[np.float64]
 
@@ -65,7 +65,34 @@ def crossing_rates(landscape: Landscape, metric: ArrayLike | None = None) -> Arr
     return rates
 
 
-def relaxation_time(landscape: Landscape, metric: ArrayLike | None = None) -> float:
+def change_rate(landscape: Landscape, metric: ArrayLike | None = None) -> float:
+    """How often the basin changes at equilibrium, at the rates of `crossing_rates`.
+
+    Parameters
+    ----------
+    landscape
+        The map, with Hessians.
+    metric
+        As in `crossing_rates`.
+
+    Returns
+    -------
+    float
+        ``sum over a, b of p_a k_ab``, with ``p`` the harmonic occupations, for the same unit of
+        time; 0 where no transition state joins two minima.
+
+    Raises
+    ------
+    ValueError
+        As `crossing_rates`.
+    """
+    _, log_c = _log_network(landscape, metric)
+    return float(np.exp(log_c).sum())
+
+
+def relaxation_time(
+    landscape: Landscape, metric: ArrayLike | None = None, *, negligible: float = 0.0
+) -> float:
     """Slowest relaxation time of the master equation that the crossing rates make.
 
     Parameters
@@ -74,6 +101,9 @@ def relaxation_time(landscape: Landscape, metric: ArrayLike | None = None) -> fl
         The map, with Hessians.
     metric
         As in `crossing_rates`.
+    negligible
+        The least occupied minima that together hold no more than this probability are passed
+        through on the way between others, and not waited for.
 
     Returns
     -------
@@ -102,31 +132,33 @@ def relaxation_time(landscape: Landscape, metric: ArrayLike | None = None) -> fl
     S. A. Trygubenko, D. J. Wales, J. Chem. Phys. 124, 234110 (2006), for the elimination;
     W. K. Grassmann, M. I. Taksar, D. P. Heyman, Oper. Res. 33, 1107 (1985), for its accuracy.
     """
-    energies, states = landscape.minima["energy"].values, landscape.transition_states
-    if len(energies) < 2:
+    count = landscape.minima.sizes["minimum"]
+    if count < 2:
         return 0.0
-    if len(merges(landscape)) < len(energies) - 1:
+    log_p, log_c = _log_network(landscape, metric)
+    kept = np.ones(count, dtype=bool)
+    if negligible > 0:
+        rising = np.argsort(log_p, kind="stable")
+        kept[rising] = np.cumsum(np.exp(log_p[rising])) > negligible
+    ground = int(np.argmax(log_p))
+    reached = list(nx.node_connected_component(landscape.graph, ground))
+    if kept[reached].sum() < kept.sum():
         return np.inf
-    log_minima, log_states = _log_frequencies(landscape, metric)
-    log_z = -energies - log_minima
-    log_p = log_z - logsumexp(log_z)
+    if kept.sum() < 2:
+        return 0.0
 
     # The most occupied minimum is grounded. The best joined come next, so that they are eliminated
     # last: a minimum with few neighbours leaves few new joins behind.
-    degree = np.bincount(states["joins"].values.ravel(), minlength=len(energies))
-    degree[np.argmax(log_p)] = np.iinfo(degree.dtype).max
-    order = np.argsort(-degree, kind="stable")
-    place = np.argsort(order)
-    log_c = np.full((len(energies), len(energies)), -np.inf)
-    flows = -states["energy"].values - log_states - logsumexp(log_z) - np.log(2 * np.pi)
-    for (a, b), flow in zip(place[states["joins"].values], flows, strict=True):
-        if a != b:
-            log_c[a, b] = log_c[b, a] = np.logaddexp(log_c[a, b], flow)
-
+    degree = np.isfinite(log_c).sum(axis=1)
+    degree[ground] = count
+    order = np.array(sorted(reached, key=lambda m: -degree[m]))
+    log_resistances = _log_resistances(log_c[np.ix_(order, order)])
+    # The inverse's block is that of the network in which the minima outside of it are eliminated.
+    order, block = order[kept[order]], np.ix_(kept[order], kept[order])
     half = 0.5 * log_p[order]
-    log_times = half[:, None] + _log_resistances(log_c) + half[None, :]
+    log_times = half[:, None] + log_resistances[block] + half[None, :]
     scale = log_times.max()
-    times, root = np.exp(log_times - scale), np.exp(half)
+    times, root = np.exp(log_times - scale), np.exp(half - 0.5 * logsumexp(2 * half))
     pull = times @ root
     projected = times - np.outer(root, pull) - np.outer(pull, root)
     projected += (root @ pull) * np.outer(root, root)
@@ -158,6 +190,20 @@ def harmonic_covariance(landscape: Landscape) -> Array:
     centred = theta - p @ theta
     within = np.einsum("m,mij->ij", p, np.linalg.inv(hessians))
     return within + np.einsum("m,mi,mj->ij", p, centred, centred)
+
+
+def _log_network(landscape: Landscape, metric: ArrayLike | None) -> tuple[Array, Array]:
+    """Logs of occupations ``(M,)`` and of conductances ``p_a k_ab``, ``(M, M)``, symmetric."""
+    energies, states = landscape.minima["energy"].values, landscape.transition_states
+    log_minima, log_states = _log_frequencies(landscape, metric)
+    log_z = -energies - log_minima
+    total = logsumexp(log_z)
+    log_c = np.full((len(energies), len(energies)), -np.inf)
+    flows = -states["energy"].values - log_states - total - np.log(2 * np.pi)
+    for (a, b), flow in zip(states["joins"].values, flows, strict=True):
+        if a != b:
+            log_c[a, b] = log_c[b, a] = np.logaddexp(log_c[a, b], flow)
+    return log_z - total, log_c
 
 
 def _log_frequencies(landscape: Landscape, metric: ArrayLike | None) -> tuple[Array, Array]:

@@ -155,7 +155,7 @@ def advance(target: Target, pilot: Pilot, count: int, rng: np.random.Generator) 
         present, anchors = grow(present, anchors, theta, weights, most)
         for step in range(int(np.clip(EM_WORK // len(theta), *EM_STEPS))):
             present = maximise(present, anchors, theta, weights, tails=step % 3 == 2)
-    return _extend(target, pilot.rounds, pilot.log_proposals, present, anchors, count, rng)
+    return replace_mixture(target, pilot, present, anchors, count, rng)
 
 
 def replace_mixture(
@@ -177,8 +177,9 @@ def settle(
     *,
     ess: float = np.inf,
     points: int | None = None,
+    most: float = np.inf,
 ) -> Pilot:
-    """Adapt until another refit would hardly help, or ``ess`` is reached.
+    """Adapt until another refit would hardly help, ``ess`` is reached, or ``most`` are spent.
 
     Parameters
     ----------
@@ -190,11 +191,15 @@ def settle(
         Effective sample size that is enough.
     points
         Points a round, by default `points_a_round`.
+    most
+        Points in all, above those of the first round.
     """
     points = points_a_round(first.means.shape[1]) if points is None else points
     pilot = begin(target, first, points, rng)
     best = pilot.efficiency
     while len(pilot.rounds) < ROUNDS and not _enough(pilot, ess):
+        if (len(pilot.rounds) + 1) * points > most:
+            break
         pilot = advance(target, pilot, points, rng)
         light = pilot.weighted.usable and len(pilot.rounds) > 2
         if light and pilot.efficiency < SETTLED * best:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bayescape.landscape.record import Landscape
 from bayescape.sample.adapt import Pilot
+from bayescape.sample.convergence import largest_rhat, smallest_ess
 from bayescape.sample.importance import khat_limit, weigh
 from bayescape.sample.membership import Membership, responsibilities_of_basins
 
@@ -118,18 +119,13 @@ def chain_warnings(
 ) -> list[str]:
     """What the chains' own diagnostics, and the weights of the pilot, say against a result."""
     found = []
-    chains, _, d = theta.shape
-    rhat = max(float(array_stats.rhat(theta[..., i], chain_axis=0, draw_axis=1)) for i in range(d))
-    ess = min(
-        float(array_stats.ess(theta[..., i], chain_axis=0, draw_axis=1, method="bulk"))
-        for i in range(d)
-    )
+    rhat, ess = largest_rhat(theta), smallest_ess(theta)
     if not rhat < RHAT_LIMIT:
         found.append(
             f"The largest R-hat is {rhat:.3f}, not below {RHAT_LIMIT}: the chains disagree. Draw "
             "more, or use method='superposition' or 'jumps'."
         )
-    if not ess >= ESS_PER_CHAIN * chains:
+    if not ess >= ESS_PER_CHAIN * len(theta):
         found.append(
             f"The smallest bulk effective sample size is {ess:.0f}, below {ESS_PER_CHAIN} per "
             "chain: means and their errors are not to be relied on. Draw more."

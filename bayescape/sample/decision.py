@@ -11,7 +11,7 @@ import pandas as pd
 from bayescape.arguments import check_kind, check_number, check_whole
 from bayescape.evaluations import Counted, Evaluations
 from bayescape.landscape.passes import merges
-from bayescape.landscape.rates import relaxation_time
+from bayescape.landscape.rates import change_rate, relaxation_time
 from bayescape.landscape.record import Landscape
 from bayescape.sample.adapt import Pilot, settle
 from bayescape.sample.importance import khat_limit, weigh
@@ -24,6 +24,8 @@ COVERAGE_NEEDED = 0.9  # below it, what the map lacks may hold as much as a smal
 DRAWS_PER_RELAXATION = 20  # a chain shorter than 20 relaxation times has not forgotten its start
 POOL = 2.0  # effective points per draw picked from them
 EFFICIENCY_NEEDED = 0.01  # below it a mixture has not found the target's shape
+NEGLIGIBLE = 0.01  # probability of the basins that a chain need not come to
+PILOT_SHARE = 0.1  # of what NUTS costs where that is right: more the decision must not cost
 TUNE = 300  # draws that tune a chain's step size
 ATTEMPTS = 4  # jump proposals after every NUTS draw: each costs far less than a trajectory
 
@@ -41,6 +43,9 @@ class Decision:
         one that is exact in the long run, and the reasons say so.
     reasons
         Sentences with the numbers in them.
+    draws_per_change
+        NUTS draws predicted for one change of basin, on average over a long chain; infinite with
+        one basin, or where no transition state joins two.
     costs : pandas.DataFrame
         By method: ``valid``, ``evaluations`` (values or gradients, predicted for the asked
         effective sample size, beyond those of the pilot), ``gradient_equivalents`` (a value counts
@@ -56,6 +61,7 @@ class Decision:
     method: str
     valid: bool
     reasons: tuple[str, ...]
+    draws_per_change: float
     costs: pd.DataFrame
     ess: int
     pilot: Pilot
@@ -79,6 +85,7 @@ class Decision:
             "valid": self.valid,
             "reasons": list(self.reasons),
             "ess": self.ess,
+            "draws_per_change": self.draws_per_change,
             "costs": {
                 str(method): {
                     "valid": bool(row["valid"]),
@@ -142,7 +149,13 @@ def decide(landscape: Landscape, ess: int = 1000, *, seed: int = 0, chains: int 
         raise ValueError(f"`ess` must be at least 1, got {ess}")
     counted = Counted(target)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 1]))
-    pilot = settle(counted, harmonic_superposition(landscape), rng, ess=ess)
+    first = harmonic_superposition(landscape)
+    leaps = _leapfrogs_per_draw(landscape, first)
+    chain = _predict_hmc(landscape, first, leaps, ess, chains)
+    # Its points serve no other method than the superposition and jumps, so they must not cost much
+    # of what NUTS does where that will do. A value is half a gradient.
+    most = 2 * PILOT_SHARE * chain.gradients if chain.valid else np.inf
+    pilot = settle(counted, first, rng, ess=ess, most=most)
     return judge(landscape, pilot, ess, chains, counted.evaluations)
 
 
@@ -173,6 +186,7 @@ def judge(
         method=method,
         valid=bool(len(right)),
         reasons=reasons,
+        draws_per_change=_draws_per_change(landscape, pilot.superposition),
         costs=costs,
         ess=int(ess),
         pilot=pilot,
@@ -246,7 +260,14 @@ def _relaxation_draws(landscape: Landscape, superposition: Superposition) -> flo
     a time of pi.
     """
     metric = np.linalg.inv(superposition.within_covariance())
-    return relaxation_time(landscape, metric) / np.pi
+    return relaxation_time(landscape, metric, negligible=NEGLIGIBLE) / np.pi
+
+
+def _draws_per_change(landscape: Landscape, superposition: Superposition) -> float:
+    """NUTS draws per change of basin: one at least, for a draw is in one basin."""
+    metric = np.linalg.inv(superposition.within_covariance())
+    rate = np.pi * change_rate(landscape, metric)
+    return float(max(1 / rate, 1.0)) if rate > 0 else np.inf
 
 
 def _leapfrogs_per_draw(landscape: Landscape, superposition: Superposition) -> float:

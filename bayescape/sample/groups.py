@@ -11,29 +11,34 @@ from numpy.typing import NDArray
 from bayescape.arguments import shown
 from bayescape.targets.target import Target
 
-__all__ = ["GROUPS", "further_groups", "validate_groups"]
+__all__ = ["further_groups", "validate_groups"]
 
 Array = NDArray[np.float64]
 
-GROUPS = ("log_likelihood", "posterior_predictive")
+# Observations up to which a group is added unasked. The matrix of a Gaussian process is inverted
+# anew for every draw, and for replicates factorised once more.
+UNASKED = {"log_likelihood": 500, "posterior_predictive": 200}
 
 
-def validate_groups(groups: Sequence[str]) -> tuple[str, ...]:
-    """The groups asked for.
+def validate_groups(groups: Sequence[str] | None) -> None:
+    """Refuse what is neither ``None`` nor names of groups.
 
     Raises
     ------
     ValueError
         If one of them is unknown.
     """
-    asked = (groups,) if isinstance(groups, str) else groups
-    if not isinstance(asked, Sequence) or any(group not in GROUPS for group in asked):
-        raise ValueError(f"`groups` must be some of {GROUPS}, got {shown(groups)}")
-    return tuple(asked)
+    asked = () if groups is None else _named(groups)
+    if not isinstance(asked, Sequence) or any(group not in UNASKED for group in asked):
+        raise ValueError(f"`groups` must be some of {tuple(UNASKED)}, got {shown(groups)}")
+
+
+def _named(groups: Sequence[str]) -> Sequence[str]:
+    return (groups,) if isinstance(groups, str) else groups
 
 
 def further_groups(
-    target: Target, theta: Array, asked: Sequence[str], rng: np.random.Generator
+    target: Target, theta: Array, groups: Sequence[str] | None, rng: np.random.Generator
 ) -> tuple[dict[str, dict[str, NDArray[Any]]], dict[str, str]]:
     """Those of the groups asked for that a target can give.
 
@@ -44,8 +49,8 @@ def further_groups(
         ``posterior_predictive(theta, rng)``, which return arrays by variable, first axis ``B``.
     theta
         Draws, ``(chain, draw, d)``.
-    asked
-        Names of groups.
+    groups
+        Their names; by default those that do not cost much.
     rng
         For the replicated data.
 
@@ -62,9 +67,16 @@ def further_groups(
     }
     found: dict[str, dict[str, NDArray[Any]]] = {}
     left_out: dict[str, str] = {}
-    for group in asked:
+    observed = sum(np.size(y) for y in getattr(target, "observed", {}).values())
+    for group in UNASKED if groups is None else _named(groups):
         method, arguments = ways[group]
         if not hasattr(target, method):
+            continue
+        if groups is None and observed > UNASKED[group]:
+            left_out[group] = (
+                f"not added unasked for more than {UNASKED[group]} observations, here {observed}: "
+                f"give groups=[{group!r}]"
+            )
             continue
         try:
             arrays = getattr(target, method)(*arguments)

@@ -54,7 +54,7 @@ def unknown_points(
     d, before = theta.shape[1], target.evaluations.gradient_equivalents(theta.shape[1])
     limit = before + SHARE * spent
     while target.evaluations.gradient_equivalents(d) < limit:
-        tried = np.asarray(target.target.starts(FRESH, rng), dtype=float)
+        tried = np.asarray(target.starts(FRESH, rng), dtype=float)
         found.append(tried[assign_basins(target, tried, landscape) < 0])
     return np.concatenate(found)
 

@@ -15,10 +15,8 @@ __all__ = ["grow", "insert", "maximise"]
 
 Array = NDArray[np.float64]
 
-NEAR = 10  # a share of one in so many of the points shapes a new component,
-ENOUGH = (
-    20  # but no more than so many by squared coordinate: where there are many, the lack is local
-)
+NEAR = 10  # a share of one in so many of the points shapes a new component, but no more than
+ENOUGH = 20  # so many by squared coordinate: where there are many points, the lack is local
 GROWN_WEIGHT = 0.09  # what all begin with, before expectation maximisation decides
 DEFENSIVE_WIDTH = 2.0
 TAILS = np.array([3.0, 4.0, 5.0, 7.0])  # degrees of freedom that are tried

@@ -5,35 +5,23 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import pymc as pm
 import xarray as xr
-from numpy.typing import NDArray
 
 from bayescape.arguments import check_choice, check_kind, check_number, check_progress, check_whole
 from bayescape.evaluations import Counted, Evaluations
 from bayescape.explore import explore
 from bayescape.landscape.record import Landscape
-from bayescape.progress import reporter
+from bayescape.progress import Report, reporter
 from bayescape.sample import audit
-from bayescape.sample.adapt import Pilot, draw_until, settle
-from bayescape.sample.chains import run_chains
-from bayescape.sample.decision import (
-    ATTEMPTS,
-    COVERAGE_NEEDED,
-    METHODS,
-    POOL,
-    TUNE,
-    Decision,
-    decide,
-    judge,
-)
-from bayescape.sample.groups import GROUPS, further_groups, validate_groups
-from bayescape.sample.importance import resample
+from bayescape.sample.adapt import Pilot, settle
+from bayescape.sample.decision import COVERAGE_NEEDED, METHODS, POOL, Decision, decide, judge
+from bayescape.sample.groups import further_groups, validate_groups
 from bayescape.sample.late import enlarge, in_order_of, renumbered, take_in, unknown_points
-from bayescape.sample.membership import membership
+from bayescape.sample.membership import Membership, membership
+from bayescape.sample.methods import Drawn, by_chains, by_superposition
 from bayescape.sample.result import posterior_tree, versions
 from bayescape.sample.superposition import harmonic_superposition, target_of
 from bayescape.sample.unmapped import chains_without_map, warnings_without_map
@@ -42,10 +30,7 @@ from bayescape.targets.target import Target
 
 __all__ = ["sample"]
 
-Array = NDArray[np.float64]
-
 ENLARGEMENTS = 2  # of the map, by basins found late
-POOL_LIMIT = 200  # points drawn per draw asked for, at most: past it another method is the answer
 
 
 def sample(
@@ -57,7 +42,7 @@ def sample(
     seed: int = 0,
     chains: int = 4,
     decision: Decision | None = None,
-    groups: Sequence[str] = GROUPS,
+    groups: Sequence[str] | None = None,
     progress: bool | Callable[..., None] = True,
 ) -> xr.DataTree:
     """Draw from the posterior, and say whether the draws can be relied on.
@@ -85,7 +70,9 @@ def sample(
     decision
         One already made, whose pilot is reused; by default it is made here for ``"auto"``.
     groups
-        What to add for targets that have it: ``"log_likelihood"``, ``"posterior_predictive"``.
+        What to add for targets that have it: ``"log_likelihood"``, ``"posterior_predictive"``. By
+        default the first up to 500 observations and the second up to 200: for a Gaussian process
+        they cost as much as three and nine evaluations of each draw.
     progress
         ``True``, ``False``, or a callable that is told what is going on.
 
@@ -130,14 +117,14 @@ def sample(
     if decision is not None:
         check_kind("decision", decision, Decision, "a Decision, as `decide` returns it")
     check_progress(progress)
-    asked = validate_groups(groups)
+    validate_groups(groups)
     landscape = _mapped(landscape, seed, progress)
     counted = Counted(target_of(landscape))
     shape = (chains, -(-draws // chains))
     if landscape.minima.sizes["minimum"] == 0:
-        return _unmapped(landscape, counted, shape, method, asked, seed, progress)
+        return _unmapped(landscape, counted, shape, method, groups, seed, progress)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
-    wanted, d = POOL * draws if ess is None else ess, len(landscape.names)
+    wanted = POOL * draws if ess is None else ess
 
     with reporter(progress, "sampling") as report:
         report(stage="pilot")
@@ -150,65 +137,42 @@ def sample(
                 pilot = decision.pilot
             else:
                 pilot = settle(counted, harmonic_superposition(landscape), rng, ess=wanted)
-        except (
-            np.linalg.LinAlgError
-        ):  # a minimum at the end of a funnel: no width in some direction
-            return _unmapped(landscape, counted, shape, method, asked, seed, progress)
-        given, mapping = landscape, Evaluations()
-        for attempt in range(ENLARGEMENTS + 1):
-            chosen = decision.method if method == "auto" and decision is not None else method
-            report(stage=chosen)
-            if chosen == "superposition":
-                drawn = _by_superposition(counted, pilot, shape, wanted, rng)
-            else:
-                drawn = _by_chains(counted, pilot, shape, chosen == "jumps", seed, rng, report)
-            pilot = drawn.pilot
-            report(stage="looking for more basins")
-            cost = landscape.evaluations + spent + counted.evaluations
-            cheaply = unknown_points(counted, landscape, pilot, cost.gradient_equivalents(d), rng)
-            larger = enlarge(landscape, cheaply)
-            if larger is landscape or attempt == ENLARGEMENTS:
-                report(stage="assigning basins")
-                members = membership(
-                    counted, drawn.points, drawn.weights, landscape, pilot.superposition, rng
-                )
-                stray = members.quenched & (members.basins < 0)
-                larger = enlarge(landscape, drawn.points[stray]) if larger is landscape else larger
-            if larger is landscape or attempt == ENLARGEMENTS:
-                break
-            mapping += larger.evaluations - landscape.evaluations
-            pilot = take_in(counted, pilot, landscape, larger, rng)
-            landscape = larger
-            if decision is not None:
-                decision = judge(landscape, pilot, round(wanted), chains, spent)
+        except np.linalg.LinAlgError:
+            # A minimum at the end of a funnel: no width in some direction.
+            return _unmapped(landscape, counted, shape, method, groups, seed, progress)
+        done = _draw(
+            landscape, counted, pilot, decision, method, shape, wanted, spent, seed, rng, report
+        )
 
+    given, drawn, members = landscape, done.drawn, done.members
     theta, basins = drawn.points[drawn.picked], members.basins[drawn.picked]
     occupied = audit.occupation_of_draws(basins, members, drawn.effective)
-    found = audit.map_warnings(landscape, members.unknown, COVERAGE_NEEDED)
-    if larger is not landscape:
+    found = audit.map_warnings(done.landscape, members.unknown, COVERAGE_NEEDED)
+    if done.more:
         found.append(
             f"Basins were found late {ENLARGEMENTS + 1} times: there may be more. Explore further."
         )
-    if chosen == "superposition":
-        found += audit.superposition_warnings(pilot, wanted)
+    if done.method == "superposition":
+        found += audit.superposition_warnings(drawn.pilot, wanted)
     else:
-        found += audit.chain_warnings(theta, drawn.stats.get("diverging"), landscape, pilot)
-    if method == "auto" and decision is not None and not decision.valid:
+        diverging = drawn.stats.get("diverging")
+        found += audit.chain_warnings(theta, diverging, done.landscape, drawn.pilot)
+    if method == "auto" and done.decision is not None and not done.decision.valid:
         found.append("The decision found no method that it predicts to be right.")
-    order = in_order_of(given, landscape)
-    further, left_out = further_groups(counted.target, theta, asked, rng)
+    order = in_order_of(given, done.landscape)
+    further, left_out = further_groups(counted.target, theta, groups, rng)
     return posterior_tree(
         counted.target,
         theta,
         {"basin": renumbered(basins, order), **drawn.stats},
         {
-            "method": chosen,
-            "decision": decision.asdict() if decision is not None else {},
+            "method": done.method,
+            "decision": done.decision.asdict() if done.decision is not None else {},
             **drawn.attributes,
             "occupation": occupied.share[order].tolist(),
             "occupation_se": occupied.standard_error[order].tolist(),
             "evaluations": (counted.evaluations + spent).asdict(),
-            "mapping_evaluations": (given.evaluations + mapping).asdict(),
+            "mapping_evaluations": (given.evaluations + done.mapping).asdict(),
             "seconds": time.perf_counter() - started,
             "seed": seed,
             "versions": versions(),
@@ -217,9 +181,71 @@ def sample(
             "groups_left_out": left_out,
         },
         further=further,
-        minima=landscape.minima.isel(minimum=order),
+        minima=done.landscape.minima.isel(minimum=order),
         late=len(order) - given.minima.sizes["minimum"],
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Done:
+    """Draws with the map that they were made by in the end.
+
+    ``mapping`` is what basins found late cost the map, ``more`` whether there still are some.
+    """
+
+    method: str
+    decision: Decision | None
+    landscape: Landscape
+    drawn: Drawn
+    members: Membership
+    mapping: Evaluations
+    more: bool
+
+
+def _draw(
+    landscape: Landscape,
+    target: Counted,
+    pilot: Pilot,
+    decision: Decision | None,
+    method: str,
+    shape: tuple[int, int],
+    wanted: float,
+    spent: Evaluations,
+    seed: int,
+    rng: np.random.Generator,
+    report: Report,
+) -> _Done:
+    """Draw, look for basins that the map lacks, and draw anew if there are any."""
+    d, mapping = len(landscape.names), Evaluations()
+    for attempt in range(ENLARGEMENTS + 1):
+        chosen = decision.method if method == "auto" and decision is not None else method
+        report(stage=chosen)
+        if chosen == "superposition":
+            drawn = by_superposition(target, pilot, shape, wanted, rng)
+        else:
+            drawn = by_chains(target, pilot, shape, chosen == "jumps", seed, rng, report)
+        pilot = drawn.pilot
+        report(stage="looking for more basins")
+        cost = landscape.evaluations + spent + target.evaluations
+        cheaply = unknown_points(target, landscape, pilot, cost.gradient_equivalents(d), rng)
+        larger, last = enlarge(landscape, cheaply), attempt == ENLARGEMENTS
+        if larger is landscape or last:
+            report(stage="assigning basins")
+            members = membership(
+                target, drawn.points, drawn.weights, landscape, pilot.superposition, rng
+            )
+            if larger is landscape:
+                stray = members.quenched & (members.basins < 0)
+                larger = enlarge(landscape, drawn.points[stray])
+            if larger is landscape or last:
+                break
+        mapping += larger.evaluations - landscape.evaluations
+        pilot = take_in(target, pilot, landscape, larger, rng)
+        landscape = larger
+        if decision is not None:
+            decision = judge(landscape, pilot, round(wanted), shape[0], spent)
+    more = larger is not landscape
+    return _Done(chosen, decision, landscape, drawn, members, mapping, more)
 
 
 def _mapped(
@@ -237,7 +263,7 @@ def _unmapped(
     target: Counted,
     shape: tuple[int, int],
     method: str,
-    asked: Sequence[str],
+    groups: Sequence[str] | None,
     seed: int,
     progress: bool | Callable[..., None],
 ) -> xr.DataTree:
@@ -254,7 +280,7 @@ def _unmapped(
         run = chains_without_map(target, shape, int(rng.integers(2**31)), rng, report)
     flat = run.theta.reshape(-1, run.theta.shape[-1])
     stats = {"energy": target.energy(flat).reshape(shape), "basin": np.full(shape, -1), **run.stats}
-    further, left_out = further_groups(target.target, run.theta, asked, rng)
+    further, left_out = further_groups(target.target, run.theta, groups, rng)
     unknown = float("nan")
     return posterior_tree(
         target.target,
@@ -280,100 +306,4 @@ def _unmapped(
         minima=landscape.minima,
         late=0,
         further=further,
-    )
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Drawn:
-    """What a method drew: points ``(N, d)``, their weights, and those picked, ``(chain, draw)``.
-
-    ``effective`` is the effective number of the points, ``None`` where it differs by question.
-    """
-
-    points: Array
-    weights: Array
-    picked: NDArray[np.int_]
-    stats: dict[str, Array]
-    attributes: dict[str, Any]
-    effective: float | None
-    pilot: Pilot
-
-
-def _by_superposition(
-    target: Counted, pilot: Pilot, shape: tuple[int, int], wanted: float, rng: np.random.Generator
-) -> _Drawn:
-    """Equally weighted draws from all points that the adaptation has paid for, and goes on to."""
-    draws = shape[0] * shape[1]
-    pilot = draw_until(target, pilot, wanted, round(POOL_LIMIT * max(wanted, draws)), rng)
-    weighted, theta, energies = pilot.weighted, pilot.theta, pilot.energies
-    inside = np.isfinite(weighted.log_ratio)
-    if not inside.any():
-        raise ValueError("no point drawn from the superposition lies in the target's domain")
-    # Alike: the same component, and a similar energy within it.
-    superposition = pilot.superposition
-    component = superposition.component_log_prob(theta).argmax(axis=1)
-    rank = np.argsort(np.argsort(np.where(inside, energies, np.inf))) / len(energies)
-    picked = resample(weighted.weights, component + rank, draws, rng).reshape(shape)
-    log_density = superposition.log_prob(theta[picked.ravel()]).reshape(shape)
-    return _Drawn(
-        points=theta,
-        weights=weighted.weights,
-        picked=picked,
-        stats={"energy": energies[picked], "log_weight": -energies[picked] - log_density},
-        attributes={
-            "log_evidence": weighted.log_evidence,
-            "log_evidence_se": weighted.log_evidence_se,
-            "pareto_k": weighted.pareto_k,
-            "ess": weighted.ess,
-            "effective_draws": 1 / (1 / draws + 1 / weighted.ess),
-        },
-        effective=weighted.ess,
-        pilot=pilot,
-    )
-
-
-def _by_chains(
-    target: Counted,
-    pilot: Pilot,
-    shape: tuple[int, int],
-    jumps: bool,
-    seed: int,
-    rng: np.random.Generator,
-    report: Callable[..., None],
-) -> _Drawn:
-    """NUTS, with jumps or without, from starts that the pilot's weights spread over the basins."""
-    chains, draws = shape
-    superposition, theta = pilot.superposition, pilot.theta
-    component = superposition.component_log_prob(theta).argmax(axis=1)
-    at = resample(pilot.weighted.weights, component.astype(float), chains, rng)
-    run = run_chains(
-        target,
-        superposition,
-        theta[at],
-        draws=draws,
-        tune=TUNE,
-        jumps=jumps,
-        seed=int(rng.integers(2**31)),
-        attempts=ATTEMPTS,
-        report=report,
-    )
-    points = run.theta.reshape(chains * draws, -1)
-    energies = target.energy(points)
-    log_weight = -energies - superposition.log_prob(points)
-    return _Drawn(
-        points=points,
-        weights=np.full(len(points), 1 / len(points)),
-        picked=np.arange(len(points)).reshape(shape),
-        stats={
-            "energy": energies.reshape(shape),
-            "log_weight": log_weight.reshape(shape),
-            **run.stats,
-        },
-        attributes={
-            "log_evidence": float("nan"),
-            "log_evidence_se": float("nan"),
-            "pareto_k": pilot.weighted.pareto_k,
-        },
-        effective=None,
-        pilot=pilot,
     )

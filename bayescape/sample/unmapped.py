@@ -7,16 +7,14 @@ narrow that its Hessian has no inverse in double precision, as Neal's funnel has
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
 import numpy as np
-import pymc as pm
-from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
 from bayescape.landscape.record import Landscape
-from bayescape.sample.chains import COMPILE, KEPT_STATS, Chains
+from bayescape.sample.convergence import largest_rhat, smallest_ess
+from bayescape.sample.nuts import COMPILE, Chains, run_nuts
 from bayescape.sample.pymc_model import pymc_model
 from bayescape.targets.target import Target
 
@@ -61,40 +59,17 @@ def chains_without_map(
     points = points[np.isfinite(target.energy(points))]
     if not len(points):
         raise ValueError(f"none of {STARTS * chains} starts of the target lies in its domain")
-    made, total = 0, chains * (draws + TUNE)
-
-    def count(**_: object) -> None:
-        nonlocal made
-        made += 1
-        if made % 10 == 0 or made == total:
-            report(draws=f"{made}/{total}")
-
-    logger = logging.getLogger("pymc")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with pymc_model(target):
-            trace = pm.sample(
-                draws=draws,
-                tune=TUNE,
-                chains=chains,
-                cores=1,
-                init="adapt_diag",
-                target_accept=ACCEPT,
-                initvals=[{"theta": points[i % len(points)]} for i in range(chains)],
-                random_seed=seed,
-                progressbar=False,
-                compute_convergence_checks=False,
-                compile_kwargs=COMPILE,
-                callback=lambda trace, draw: count(),
-            )
-    finally:
-        logger.setLevel(level)
-    theta = np.asarray(trace.posterior["theta"].values)
-    if made < total or theta.shape[:2] != shape:
-        raise KeyboardInterrupt
-    stats = trace.sample_stats
-    return Chains(theta, {k: np.asarray(stats[k].values) for k in KEPT_STATS if k in stats})
+    return run_nuts(
+        pymc_model(target),
+        [points[i % len(points)] for i in range(chains)],
+        draws=draws,
+        tune=TUNE,
+        seed=seed,
+        report=report,
+        init="adapt_diag",
+        target_accept=ACCEPT,
+        compile_kwargs=COMPILE,
+    )
 
 
 def warnings_without_map(landscape: Landscape, run: Chains) -> list[str]:
@@ -118,11 +93,9 @@ def warnings_without_map(landscape: Landscape, run: Chains) -> list[str]:
         )
     ]
     if len(theta) > 1 and theta.shape[1] >= 4:
-        columns = [theta[..., i] for i in range(theta.shape[2])]
-        rhat = max(float(array_stats.rhat(x, chain_axis=0, draw_axis=1)) for x in columns)
-        ess = min(float(array_stats.ess(x, chain_axis=0, draw_axis=1)) for x in columns)
         found.append(
-            f"The largest R-hat is {rhat:.3f}, the smallest effective sample size {ess:.0f}."
+            f"The largest R-hat is {largest_rhat(theta):.3f}, the smallest effective sample size "
+            f"{smallest_ess(theta):.0f}."
         )
     if diverging is not None and diverging.any():
         found.append(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +10,8 @@ import pymc as pm
 import xarray as xr
 from numpy.typing import NDArray
 from pymc.backends.arviz import coords_and_dims_for_inferencedata
+
+from bayescape.targets.pymc_quiet import quiet
 
 __all__ = ["pointwise_log_likelihood", "posterior_predictive"]
 
@@ -33,7 +32,7 @@ def pointwise_log_likelihood(model: pm.Model, natural: Mapping[str, Any], mode: 
     """
     if not model.observed_RVs:
         return {}
-    with _quiet():
+    with quiet():
         found = pm.compute_log_likelihood(
             {"posterior": _labelled(model, natural)},
             model=model,
@@ -56,7 +55,7 @@ def posterior_predictive(
     """
     if not model.observed_RVs:
         return {}
-    with _quiet():
+    with quiet():
         found = pm.sample_posterior_predictive(
             _labelled(model, natural),
             model=model,
@@ -82,21 +81,3 @@ def _labelled(model: pm.Model, natural: Mapping[str, Any]) -> xr.Dataset:
             if len(labels.get(dim, ())) == size:  # else PyMC takes them for changed
                 coords[dim] = np.asarray(labels[dim])
     return xr.Dataset(variables, coords=coords)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """PyMC announces what it draws, and warns of what `bayescape.sample` documents, or hides."""
-    logger = logging.getLogger("pymc")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The effect of Potentials", UserWarning)
-            # Of the copy that PyMC makes of the model: nobody goes on to use its GP objects.
-            warnings.filterwarnings(
-                "ignore", "Detected variables likely created by GP", UserWarning
-            )
-            yield
-    finally:
-        logger.setLevel(level)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
 from bayescape import Target
+from bayescape.sample import convergence
 from bayescape.targets.target import bounds_of
 from benchmarks.draws.outcome import Drawn
 from tests.reference.catalogue import Truth
@@ -25,20 +25,14 @@ def smallest_ess(drawn: Drawn) -> float:
         return 0.0
     if drawn.effective is not None:
         return drawn.effective
-    return min(
-        float(array_stats.ess(x, chain_axis=0, draw_axis=1, method="bulk"))
-        for x in np.moveaxis(drawn.theta, 2, 0)
-    )
+    return convergence.smallest_ess(drawn.theta)
 
 
 def largest_rhat(drawn: Drawn) -> float | None:
     """Largest split R-hat over the coordinates; ``None`` for what are no chains."""
     if drawn.theta is None or drawn.effective is not None:
         return None
-    return max(
-        float(array_stats.rhat(x, chain_axis=0, draw_axis=1, method="rank"))
-        for x in np.moveaxis(drawn.theta, 2, 0)
-    )
+    return convergence.largest_rhat(drawn.theta)
 
 
 def errors(drawn: Drawn, truth: Truth, target: Target) -> dict[str, float | None]:

@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from bayescape.landscape.harmonic import occupation
-from bayescape.landscape.rates import crossing_rates, harmonic_covariance, relaxation_time
+from bayescape.landscape.rates import (
+    change_rate,
+    crossing_rates,
+    harmonic_covariance,
+    relaxation_time,
+)
 
 
 def test_rates_obey_detailed_balance_and_a_closed_form(landscape_of):
@@ -124,6 +129,36 @@ def test_relaxation_among_hundreds_of_minima(network_of):
     tolerance = 300 * np.finfo(float).eps * rates.sum(axis=1).max() / slowest
     assert tolerance < 1e-6
     assert relaxation_time(landscape) == pytest.approx(1 / slowest, rel=tolerance)
+
+
+def test_minima_that_hold_nothing_are_passed_through_and_not_waited_for(network_of):
+    # 0 and 1 hold all that matters; the way from one to the other leads over 2, and 3 is a trap
+    # beside it that would take 1e8 times as long to leave.
+    energies = [0.0, 0.4, 8.0, 9.0]
+    landscape = network_of(energies, [(9.0, 0, 2), (9.5, 1, 2), (30.0, 2, 3)])
+    p = occupation(*(landscape.minima[k].values for k in ("energy", "hessian")))
+    held = 1.01 * (p[2] + p[3])
+    rate = crossing_rates(landscape, np.eye(3))
+    # Out of 0 it goes on to 1 with the share of 2's ways that lead there.
+    out = rate[2, 0] + rate[2, 1]
+    onward, homeward = rate[0, 2] * rate[2, 1] / out, rate[1, 2] * rate[2, 0] / out
+    found = relaxation_time(landscape, np.eye(3), negligible=held)
+    assert found == pytest.approx(1 / (onward + homeward), rel=1e-12)
+    assert relaxation_time(landscape, np.eye(3)) > 1e6 * found
+    # Where it is joined to nothing it makes no difference; a basin that matters does.
+    apart = network_of(energies, [(9.0, 0, 2), (9.5, 1, 2)])
+    assert relaxation_time(apart, np.eye(3)) == np.inf
+    assert np.isfinite(relaxation_time(apart, np.eye(3), negligible=held))
+    assert relaxation_time(network_of([0.0, 0.4], []), np.eye(3), negligible=0.01) == np.inf
+    assert relaxation_time(landscape, np.eye(3), negligible=0.5) == 0.0
+
+
+def test_basins_change_as_often_as_the_rates_say(network_of):
+    landscape = random_network(network_of, 7, 4, 3, 0)
+    rates = crossing_rates(landscape, np.eye(3))
+    p = occupation(*(landscape.minima[k].values for k in ("energy", "hessian")))
+    assert change_rate(landscape, np.eye(3)) == pytest.approx((p @ rates).sum(), rel=1e-12)
+    assert change_rate(network_of([0.0, 1.0], [])) == 0.0
 
 
 def test_barriers_beyond_floats_overflow_quietly(network_of):

@@ -233,6 +233,20 @@ def test_what_a_model_cannot_replicate_is_left_out_and_said():
     assert "posterior_predictive" in posterior.attrs["groups_left_out"]
 
 
+def test_groups_of_many_observations_are_there_only_if_asked_for():
+    from bayescape.sample.groups import UNASKED, further_groups
+
+    rng = np.random.default_rng(0)
+    target = bs.GaussianProcess(rng.uniform(size=(201, 1)), rng.standard_normal(201))
+    theta = target.starts(2, rng)[:, None]
+    groups, left_out = further_groups(target, theta, None, rng)
+    assert set(groups) == {"log_likelihood"}
+    assert "more than 200 observations, here 201" in left_out["posterior_predictive"]
+    groups, left_out = further_groups(target, theta, list(UNASKED), rng)
+    assert set(groups) == set(UNASKED)
+    assert not left_out
+
+
 def test_groups_that_are_not_asked_for_are_not_there(process):
     posterior = bs.sample(process, 20, groups=(), progress=False)
     assert not {"log_likelihood", "posterior_predictive"} & set(posterior.children)

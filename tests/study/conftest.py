@@ -95,6 +95,7 @@ def decision_of():
         method="superposition",
         valid=True,
         reasons=reasons,
+        draws_per_change=40.0,
         costs=costs,
         ess=1000,
         pilot=None,

@@ -1,0 +1,25 @@
+"""What chains say about themselves: the worst coordinate's R-hat and effective sample size."""
+
+from __future__ import annotations
+
+import numpy as np
+from arviz_stats.base import array_stats
+from numpy.typing import NDArray
+
+__all__ = ["largest_rhat", "smallest_ess"]
+
+Array = NDArray[np.float64]
+
+
+def largest_rhat(theta: Array) -> float:
+    """Largest rank-normalised split R-hat over the coordinates of ``(chain, draw, d)``."""
+    return max(float(array_stats.rhat(x, chain_axis=0, draw_axis=1)) for x in _columns(theta))
+
+
+def smallest_ess(theta: Array) -> float:
+    """Smallest bulk effective sample size over the coordinates of ``(chain, draw, d)``."""
+    return min(float(array_stats.ess(x, chain_axis=0, draw_axis=1)) for x in _columns(theta))
+
+
+def _columns(theta: Array) -> Array:
+    return np.moveaxis(theta, 2, 0)
