@@ -18,7 +18,6 @@ import collections
 import json
 import sys
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,8 @@ from typing import Any
 sys.path.pop(0)
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from threadpoolctl import threadpool_limits
-
 import bayescape as bs
+from benchmarks.draws.kept import run_missing
 from tests.reference.catalogue import CATALOGUE, Posterior
 from tests.reference.catalogue.judge import mistakes
 
@@ -40,17 +38,11 @@ RESULTS = Path(__file__).parent / "results" / "silent_failures.jsonl"
 def run(posterior: Posterior, method: str, seed: int, draws: int) -> dict[str, Any]:
     """One map and one result, judged."""
     started = time.perf_counter()
-    record: dict[str, Any] = {
-        "posterior": posterior.name,
-        "adversarial": posterior.adversarial,
-        "method": method,
-        "seed": seed,
-        "draws": draws,
-    }
+    record: dict[str, Any] = {"adversarial": posterior.adversarial, "draws": draws}
     target = posterior.make()
     try:
         landscape = bs.explore(target, seed=seed, progress=False)
-        result = bs.sample(landscape, draws, method=method, seed=seed, progress=False)
+        result = bs.sample(landscape, draws, method=method, seed=seed, groups=(), progress=False)
     except ValueError as error:  # a refusal: nothing was claimed
         record |= {"refused": str(error)}
     else:
@@ -123,27 +115,24 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=DRAWS)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    lines = options.out.read_text().splitlines() if options.out.exists() else []
-    done = {(r["posterior"], r["method"], r["seed"]): r for r in map(json.loads, lines)}
+    by_name = {posterior.name: posterior for posterior in CATALOGUE}
     wanted = [
-        (posterior, method, seed)
+        {"posterior": name, "method": method, "seed": seed}
         for method in options.methods
         for seed in range(min(SEEDS[method], options.seeds or SEEDS[method]))
-        for posterior in CATALOGUE
-        if posterior.name in options.posteriors
+        for name in by_name
+        if name in options.posteriors
     ]
-    with options.out.open("a") as file, threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for posterior, method, seed in wanted:
-            key = posterior.name, method, seed
-            if key not in done:
-                done[key] = run(posterior, method, seed, options.draws)
-                file.write(json.dumps(done[key]) + "\n")
-                file.flush()
-                verdict = "SILENT" if silent(done[key]) else done[key].get("reliable", "refused")
-                print(*key, verdict, f"{done[key]['seconds']:.1f} s", file=sys.stderr, flush=True)
-    report([done[p.name, method, seed] for p, method, seed in wanted])
+
+    def one(task: dict[str, Any]) -> dict[str, Any]:
+        posterior = by_name[task["posterior"]]
+        return run(posterior, task["method"], task["seed"], options.draws)
+
+    def verdict(record: dict[str, Any]) -> str:
+        said = "SILENT" if silent(record) else record.get("reliable", "refused")
+        return f"{said} {record['seconds']:.1f} s"
+
+    report(run_missing(options.out, wanted, one, verdict))
 
 
 if __name__ == "__main__":

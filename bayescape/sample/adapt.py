@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from bayescape.sample.importance import Weighted, weigh
+from bayescape.sample.importance import Weighted, resample, weigh
 from bayescape.sample.mixture_fit import grow, maximise
 from bayescape.sample.superposition import Superposition
 from bayescape.targets.target import Target
@@ -29,6 +29,7 @@ Array = NDArray[np.float64]
 
 EM_STEPS = (6, 10)  # at least and at most
 EM_WORK = 60_000  # points times steps: later refits begin from a good fit
+FITTED = 20_000  # points that a refit looks at: more change no component by a noticeable amount
 SETTLED = 1.1  # a refit that improves the efficiency by less than this is the last that is awaited
 ROUNDS = 6  # before it must have settled
 GROWTH = 0.5  # points of a round over all before it: refits pay as long as there are more to come
@@ -153,6 +154,8 @@ def advance(target: Target, pilot: Pilot, count: int, rng: np.random.Generator) 
         heavy = len(pilot.rounds) > ROUNDS and not pilot.weighted.usable
         most = GROWN[1] if heavy else GROWN[0]
         present, anchors = grow(present, anchors, theta, weights, most)
+        if len(theta) > FITTED:
+            theta, weights = _thinned(theta, weights, present, rng)
         for step in range(int(np.clip(EM_WORK // len(theta), *EM_STEPS))):
             present = maximise(present, anchors, theta, weights, tails=step % 3 == 2)
     return replace_mixture(target, pilot, present, anchors, count, rng)
@@ -312,6 +315,16 @@ def _efficiencies(rounds: tuple[Round, ...], log_proposals: Array) -> Array:
             over = log_target[others] - log_proposals[r, others] - log_evidence
             found[r] = np.exp(-logsumexp(log_weights + over))
     return found if found.any() else np.ones(len(rounds))
+
+
+def _thinned(
+    theta: Array, weights: Array, present: Superposition, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Fewer points with the same distribution: `FITTED` draws from them, each point once."""
+    component = present.component_log_prob(theta).argmax(axis=1)
+    drawn = resample(weights, component.astype(float), FITTED, rng)
+    picked, count = np.unique(drawn, return_counts=True)
+    return theta[picked], count / FITTED
 
 
 def _truncated(log_ratio: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
-from bayescape.sample.superposition import DEGREES, WIDE, Superposition
+from bayescape.sample.superposition import DEGREES, WIDE, Superposition, shares
 
 __all__ = ["grow", "insert", "maximise"]
 
@@ -108,7 +108,7 @@ def maximise(
     """
     d, degrees = theta.shape[1], present.degrees
     distances = present.distances(theta)
-    share = weights[:, None] * present.responsibilities(theta)
+    share = weights[:, None] * shares(present.log_prob_at(distances))
     pull = share * (degrees + d) / (degrees + distances)
     mass, pulled = share.sum(axis=0), pull.sum(axis=0)
     # Effective number of points behind each component.

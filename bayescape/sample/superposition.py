@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, logsumexp
+from scipy.special import gammaln
 
 from bayescape.arguments import check_array, shown
 from bayescape.landscape.harmonic import occupation
 from bayescape.landscape.record import Landscape
 from bayescape.targets.target import Target, bounds_of
 
-__all__ = ["DEGREES", "WIDE", "Superposition", "harmonic_superposition", "target_of"]
+__all__ = ["DEGREES", "WIDE", "Superposition", "harmonic_superposition", "shares", "target_of"]
 
 Array = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ DEGREES = 3.0  # of freedom, at first and in guards: the fewest whole ones with 
 WIDE = 2  # components at a mixture's end that guard against what the others miss
 GUARD = 0.05  # weight of each of these
 STARTS = 512  # points that tell where a target's starts lie
-BLOCK = 8192  # points at once in log_prob: bounds the memory at BLOCK * K * d numbers
+BLOCK = 1024  # points at once in log_prob: bounds the memory at BLOCK * K * d numbers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,29 +88,38 @@ class Superposition:
         # One product for all components: they are whitened about the first mean, then moved.
         rows = inverse.reshape(k * d, d)
         offset = np.einsum("kij,kj->ki", inverse, self.means - self.means[0])
-        blocks = [
-            ((((block - self.means[0]) @ rows.T).reshape(-1, k, d) - offset) ** 2).sum(axis=2)
-            for block in np.split(theta, range(BLOCK, len(theta), BLOCK))
-        ]
-        return np.concatenate(blocks)
+        found = np.empty((len(theta), k))
+        for begin in range(0, len(theta), BLOCK):
+            block = slice(begin, begin + BLOCK)
+            white = ((theta[block] - self.means[0]) @ rows.T).reshape(-1, k, d) - offset
+            np.einsum("bki,bki->bk", white, white, out=found[block])
+        return found
 
     def component_log_prob(self, theta: Array) -> Array:
         """Log of weight times density of every component, ``(B, d) -> (B, K)``."""
+        return self.log_prob_at(self.distances(theta))
+
+    def log_prob_at(self, distances: Array) -> Array:
+        """`component_log_prob` at squared distances ``(B, K)`` from the components."""
         d, nu = self.means.shape[1], self.degrees
         _, constant = self._factors
         with np.errstate(divide="ignore"):
             log_weights = np.log(self.weights)
-        tail = -0.5 * (nu + d) * np.log1p(self.distances(theta) / nu)
-        return log_weights + constant + tail
+        parts = np.log(1 + distances / nu)  # several times as fast as log1p, and right to 1e-16
+        parts *= -0.5 * (nu + d)
+        parts += log_weights + constant
+        return parts
 
     def log_prob(self, theta: Array) -> Array:
         """Normalised log density in nats, ``(B, d) -> (B,)``."""
-        return logsumexp(self.component_log_prob(theta), axis=1)
+        parts = self.component_log_prob(theta)
+        highest = parts.max(axis=1)
+        relative = np.exp(parts - highest[:, None])
+        return np.asarray(highest + np.log(relative.sum(axis=1)))
 
     def responsibilities(self, theta: Array) -> Array:
         """Probability of each component given a point, ``(B, d) -> (B, K)``, rows summing to 1."""
-        parts = self.component_log_prob(theta)
-        return np.exp(parts - logsumexp(parts, axis=1, keepdims=True))
+        return shares(self.component_log_prob(theta))
 
     def sample(self, count: int, rng: np.random.Generator) -> Array:
         """Independent draws, shape ``(count, d)``, in random order of components."""
@@ -151,6 +160,13 @@ class Superposition:
             f"{self.degrees.max():.3g} degrees of freedom) in {d} coordinates>\n"
             f"  weight by {parts}, elsewhere: {rest:.3f}"
         )
+
+
+def shares(parts: Array) -> Array:
+    """Each component's share of a mixture's density, from logs of its parts, ``(B, K)``."""
+    relative = np.exp(parts - parts.max(axis=1, keepdims=True))
+    relative /= relative.sum(axis=1, keepdims=True)
+    return relative
 
 
 def harmonic_superposition(landscape: Landscape) -> Superposition:

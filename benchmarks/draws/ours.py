@@ -33,7 +33,7 @@ def run(method: str, posterior: Posterior, wanted: float, draws: int, seed: int)
     target = posterior.make()
     clock = Clock()
     landscape = bs.explore(target, seed=seed, progress=False)
-    result = bs.sample(landscape, draws, method, ess=wanted, seed=seed, progress=False)
+    result = bs.sample(landscape, draws, method, ess=wanted, seed=seed, groups=(), progress=False)
     spent = clock.read()
     attributes = result.attrs
     evidence = {k: attributes[k] for k in ("log_evidence", "log_evidence_se")}

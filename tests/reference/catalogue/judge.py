@@ -19,7 +19,7 @@ EVIDENCE = 0.1  # nats, beyond three standard errors
 NEAR = 0.5  # standard deviations between a known minimum and the map's, at most
 
 
-def mistakes(truth: Truth, result: xr.DataTree) -> list[str]:
+def mistakes(truth: Truth, result: xr.DataTree, *, chance: float = 0.0) -> list[str]:
     """What is wrong with a result, one phrase for each; empty if nothing is.
 
     Parameters
@@ -28,6 +28,9 @@ def mistakes(truth: Truth, result: xr.DataTree) -> list[str]:
         Of the posterior.
     result
         What `bayescape.sample` returned.
+    chance
+        Standard errors by which a standard deviation or an occupation may be off beyond what is
+        allowed: 0 for many draws, 3 to judge whether few draws are right but for their number.
     """
     theta = result["unconstrained_posterior"]["theta"].values
     attributes = result.attrs
@@ -37,10 +40,13 @@ def mistakes(truth: Truth, result: xr.DataTree) -> list[str]:
     mean, sd = theta.mean(axis=(0, 1)), theta.std(axis=(0, 1))
     for i, (true_mean, true_sd) in enumerate(zip(truth.mean, truth.sd, strict=True)):
         scale = true_sd if np.isfinite(true_sd) else sd[i]
-        error = scale / np.sqrt(_effective(theta[..., i], attributes))
+        effective = _effective(theta[..., i], attributes)
+        error = scale / np.sqrt(effective)
         if abs(mean[i] - true_mean) > MEAN * scale + 3 * error:
             found.append(f"mean of x[{i}] off by {(mean[i] - true_mean) / scale:+.2f} sd")
-        if abs(sd[i] / true_sd - 1) > SD:
+        kurtosis = float(np.mean(((theta[..., i] - mean[i]) / max(sd[i], 1e-300)) ** 4))
+        relative = chance * np.sqrt(max(kurtosis - 1, 0.0) / (4 * effective))
+        if abs(sd[i] / true_sd - 1) > SD + relative:
             found.append(f"sd of x[{i}] off by {sd[i] / true_sd - 1:+.0%}")
     off, error = attributes["log_evidence"] - truth.log_evidence, attributes["log_evidence_se"]
     if abs(off) > EVIDENCE + 3 * error:  # never of a NaN, which claims nothing
@@ -55,7 +61,8 @@ def mistakes(truth: Truth, result: xr.DataTree) -> list[str]:
         nearest = away.argmin(axis=1)
         close = away.min(axis=1) < NEAR
         np.add.at(shares, nearest[close], claimed[close])
-    for k in np.flatnonzero(np.abs(shares - truth.occupation) > OCCUPATION):
+    allowed = OCCUPATION + chance * np.array(json.loads(attributes["occupation_se"])).max(initial=0)
+    for k in np.flatnonzero(np.abs(shares - truth.occupation) > allowed):
         found.append(f"occupation {shares[k]:.3f} instead of {truth.occupation[k]:.3f}")
     return found
 
