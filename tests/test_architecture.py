@@ -13,7 +13,7 @@ PACKAGE = Path(bayescape.__file__).parent
 ROOT = PACKAGE.parent
 ROOMS = ("kernels", "targets", "landscape", "explore", "sample", "predict", "plots", "study")
 # Not rooms but furniture: used from the room of the same position onwards.
-FURNITURE = {"evaluations": "targets", "progress": "kernels"}
+FURNITURE = {"arguments": "kernels", "evaluations": "targets", "progress": "kernels"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 IN_ROOMS = [path for path in MODULES if path.relative_to(PACKAGE).parts[0] in ROOMS]
 COMMAND_LINE = PACKAGE / "study" / "cli.py"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bayescape.arguments import check_array, check_kind, check_progress, check_whole, shown
 from bayescape.evaluations import Evaluations
 from bayescape.explore.branches import Branches
 from bayescape.explore.explorer import explore
@@ -84,9 +85,22 @@ def continue_minima(
     G. Moore, A. Spence, SIAM J. Numer. Anal. 17, 567 (1980), for the folds.
     """
     started = time.perf_counter()
-    values = np.array(grid, dtype=float)
+    if not callable(target_of):
+        raise ValueError(
+            f"`target_of` must be a function of the parameter's value, got {shown(target_of)}"
+        )
+    values = check_array("grid", grid, "two or more increasing numbers")
     if values.ndim != 1 or len(values) < 2 or not (np.diff(values) > 0).all():
-        raise ValueError(f"`grid` must hold two or more increasing numbers, got {grid!r}")
+        raise ValueError(
+            f"`grid` must hold two or more increasing numbers, got {shown(grid)} of shape "
+            f"{values.shape}"
+        )
+    check_kind("parameter", parameter, str, "a name")
+    check_whole("explorations", explorations, 0)
+    check_whole("seed", seed, 0)
+    check_progress(progress)
+    if landscapes is not None:
+        check_kind("landscapes", landscapes, Mapping, "a mapping of values to landscapes")
     maps = _by_position(landscapes or {}, values)
     names = tuple(target_of(float(values[0])).names)
     _check_names(names, tuple(target_of(float(values[-1])).names), values[-1])

@@ -12,6 +12,7 @@ import numpy as np
 import pymc as pm
 from numpy.typing import ArrayLike, NDArray
 
+from bayescape.arguments import check_array, check_kind, check_progress, check_whole, shown
 from bayescape.explore.budget import Budget
 from bayescape.explore.search import Search
 from bayescape.explore.worker import Worker
@@ -91,8 +92,15 @@ def explore(
     """
     target = target_given(target, "target")
     limits = Budget.of(budget)
-    if max_quenches < 1:
-        raise ValueError(f"`max_quenches` must be at least 1, got {max_quenches}")
+    check_whole("max_quenches", max_quenches, 1)
+    check_whole("seed", seed, 0)
+    check_progress(progress)
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise ValueError(f"`executor` must have a method `submit`, got {shown(executor)}")
+    if checkpoint is not None:
+        check_kind("checkpoint", checkpoint, (str, os.PathLike), "the path of a file")
+    if known is not None:
+        check_kind("known", known, Landscape, "a Landscape")
     points = _points(suspected, target)
     settings: dict[str, Any] = {"seed": int(seed), "max_quenches": int(max_quenches)}
     if known is not None:
@@ -112,7 +120,10 @@ def explore(
 
 def _points(suspected: ArrayLike | None, target: Target) -> NDArray[np.float64]:
     d = len(target.names)
-    points = np.empty((0, d)) if suspected is None else np.array(suspected, dtype=float)
+    said = f"finite and of shape (B, {d})"
+    points = np.empty((0, d)) if suspected is None else check_array("suspected", suspected, said)
     if points.ndim != 2 or points.shape[1] != d or not np.isfinite(points).all():
-        raise ValueError(f"`suspected` must be finite and of shape (B, {d}), got {suspected!r}")
+        raise ValueError(
+            f"`suspected` must be {said}, got {shown(suspected)} of shape {points.shape}"
+        )
     return points

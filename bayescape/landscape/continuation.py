@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from bayescape.arguments import check_file
 from bayescape.evaluations import Evaluations
 from bayescape.landscape.folds import Fold
 
@@ -234,9 +235,7 @@ def load_continuation(path: str | os.PathLike[str]) -> Continuation:
     ValueError
         If the file holds something else.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"`path`: there is no file {path}")
+    path = check_file("path", path, "a netCDF file of a continuation")
     try:
         with xr.open_datatree(path, engine="h5netcdf") as opened:
             tree = opened.load()

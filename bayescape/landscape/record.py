@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from bayescape.arguments import check_file
 from bayescape.evaluations import Evaluations
 from bayescape.targets.target import Target
 
@@ -279,9 +280,7 @@ def load_landscape(path: str | os.PathLike[str], target: Target | None = None) -
     ValueError
         If the file holds something else, or ``target`` has other coordinates.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"`path`: there is no file {path}")
+    path = check_file("path", path, "a netCDF file of a landscape")
     try:
         with xr.open_datatree(path, engine="h5netcdf") as opened:
             tree = opened.load()

@@ -7,6 +7,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 
+from bayescape.arguments import check_array, check_kind, shown
 from bayescape.landscape.harmonic import log_volume
 from bayescape.landscape.record import Landscape, log_multiplicities
 
@@ -51,9 +52,12 @@ def thermodynamics(landscape: Landscape, temperatures: ArrayLike | None = None) 
     030105 (2017), for reading a peak by the minima's occupations.
     """
     grid = np.geomspace(0.01, 100, 121) if temperatures is None else temperatures
-    t = np.atleast_1d(np.asarray(grid, dtype=float))
+    check_kind("landscape", landscape, Landscape, "a Landscape")
+    t = np.atleast_1d(check_array("temperatures", grid, "positive finite numbers"))
     if t.ndim != 1 or not (np.isfinite(t) & (t > 0)).all():
-        raise ValueError(f"`temperatures` must be positive finite numbers, got {grid!r}")
+        raise ValueError(
+            f"`temperatures` must be positive finite numbers, got {shown(grid)} of shape {t.shape}"
+        )
     minima = landscape.minima
     if minima.sizes["minimum"] == 0:
         raise ValueError("`landscape` has no minimum, so there is nothing to superpose")

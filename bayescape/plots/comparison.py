@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bayescape.arguments import check_kind
 from bayescape.plots.style import (
     BLUE,
     GREY,
@@ -50,6 +51,7 @@ def plot_comparison(frame: pd.DataFrame) -> Figure:
     ValueError
         If a column is missing.
     """
+    check_kind("frame", frame, pd.DataFrame, "a table made by `compare`")
     needed = [c for score, gain, _ in _PANELS for c in (score, gain)]
     needed += [f"coverage_{percent}" for percent, _, _ in _COVERAGE]
     missing = [column for column in needed if column not in frame.columns]

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from bayescape.arguments import check_flag, check_kind
 from bayescape.landscape.continuation import Continuation
 from bayescape.plots.style import (
     BLACK,
@@ -56,8 +57,10 @@ def plot_continuation(
             "`continuation` must be a Continuation, as `continue_minima` returns it, "
             f"got {type(continuation).__name__}"
         )
+    check_flag("relative", relative)
     if ax is None:
         ax = new_figure(6.4, 4.2).subplots()
+    check_kind("ax", ax, Axes, "matplotlib's Axes")
     grid = continuation.branches["parameter"].values
     energy = continuation.branches["energy"].values
     index = continuation.branches["index"].values

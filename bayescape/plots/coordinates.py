@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
+from bayescape.arguments import check_whole, shown
 from bayescape.landscape.record import Landscape
 from bayescape.plots.style import GREY, SMALL
 
@@ -101,7 +102,12 @@ def choose_coordinates(
         If a name is not one of the landscape's.
     """
     every = coordinates_of(landscape)
+    check_whole("maximum", maximum, 1)
     if names is not None:
+        if not isinstance(names, Sequence) or isinstance(names, str):
+            raise ValueError(
+                f"`coordinates` must be among {list(landscape.names)}, got {shown(names)}"
+            )
         unknown = [name for name in names if name not in landscape.names]
         if unknown or not names:
             raise ValueError(

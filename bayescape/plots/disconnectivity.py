@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from bayescape.arguments import check_kind
 from bayescape.landscape.passes import Superbasin, disconnectivity_tree
 from bayescape.landscape.record import Landscape
 from bayescape.landscape.thermodynamics import log_volumes
@@ -118,6 +119,9 @@ def plot_disconnectivity(landscape: Landscape, ax: Axes | None = None) -> Figure
     ValueError
         If the landscape has no minimum.
     """
+    check_kind("landscape", landscape, Landscape, "a Landscape")
+    if ax is not None:
+        check_kind("ax", ax, Axes, "matplotlib's Axes")
     energies = landscape.minima["energy"].values
     count = len(energies)
     if not count:

@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bayescape.arguments import check_kind, shown
 from bayescape.landscape.record import Landscape
 from bayescape.landscape.thermodynamics import thermodynamics
 from bayescape.plots.style import (
@@ -55,10 +56,11 @@ def plot_heat_capacity(thermo: Any, ax: Axes | None = None) -> Figure:
     if not isinstance(thermo, xr.Dataset) or "heat_capacity_by_minimum" not in thermo:
         raise TypeError(
             "`thermo` must be a Landscape or the Dataset that `thermodynamics` returns, "
-            f"got {type(thermo).__name__}"
+            f"got {shown(thermo)} of type {type(thermo).__name__}"
         )
     if ax is None:
         ax = new_figure(5.6, 3.8).subplots()
+    check_kind("ax", ax, Axes, "matplotlib's Axes")
     temperature = thermo["temperature"].values
     parts = thermo["heat_capacity_by_minimum"].transpose("minimum", "temperature").values
     largest = np.sort(np.argsort(-parts.max(axis=1), kind="stable")[:_SHOWN])

@@ -9,10 +9,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bayescape.arguments import check_kind
 from bayescape.landscape.record import Landscape
 from bayescape.plots.coordinates import Coordinate, choose_coordinates, limits, note_units
 from bayescape.plots.draws import Draws, basin_legend, draws_of
 from bayescape.plots.style import BLACK, SMALL, basin_colour, new_figure, quiet
+from bayescape.predict.validate import validate_posterior
 
 __all__ = ["draw_marginal", "plot_marginals"]
 
@@ -51,6 +53,8 @@ def plot_marginals(
     TypeError, ValueError
         If the posterior holds no draws in the landscape's coordinates, or a name is unknown.
     """
+    check_kind("landscape", landscape, Landscape, "a Landscape")
+    validate_posterior(posterior)
     draws = draws_of(posterior, len(landscape.names), _DRAWS)
     chosen = choose_coordinates(landscape, draws.theta, coordinates, maximum)
     columns = min(len(chosen), 3 if len(chosen) != 4 else 2)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bayescape.arguments import check_kind
 from bayescape.landscape.record import Landscape
 from bayescape.plots.coordinates import Coordinate, choose_coordinates, limits, note_units
 from bayescape.plots.draws import Draws, basin_legend, draws_of
@@ -59,6 +60,7 @@ def plot_pair(
     TypeError, ValueError
         If the posterior holds no draws in the landscape's coordinates, or a name is unknown.
     """
+    check_kind("landscape", landscape, Landscape, "a Landscape")
     draws = draws_of(posterior, len(landscape.names), _DRAWS)
     chosen = choose_coordinates(landscape, draws.theta, coordinates, maximum)
     size = len(chosen)

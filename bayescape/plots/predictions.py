@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from bayescape.arguments import check_kind
 from bayescape.landscape.record import Landscape
 from bayescape.plots.style import (
     BLACK,
@@ -78,6 +79,8 @@ def plot_predictions(
         If the test data do not fit, or are missing when there are many inputs.
     """
     target = validate_target(landscape)
+    if ax is not None:
+        check_kind("ax", ax, Axes, "matplotlib's Axes")
     if (X_test is None) != (y_test is None):
         raise ValueError("`X_test` and `y_test` must be given together")
     test = None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
+from bayescape.arguments import check_choice, check_kind, check_number, shown
 from bayescape.landscape.record import Landscape
 from bayescape.landscape.thermodynamics import log_volumes, thermodynamics
 from bayescape.predict.left_out import left_out
@@ -39,6 +40,7 @@ ENSEMBLES: dict[Ensemble, str] = {
 FITTED: tuple[Ensemble, ...] = ("stacking", "stacking_means")
 """Kinds whose weights come of leaving rows out, which takes a target that can."""
 
+TEMPERATURES = ("heat_capacity", "cross_validation")  # methods that find one
 COLDEST, HOTTEST = 0.01, 100.0
 
 
@@ -74,8 +76,13 @@ def ensemble_weights(
     ----------
     Y. Yao, A. Vehtari, D. Simpson, A. Gelman, Bayesian Anal. 13, 917 (2018), for stacking.
     """
-    if kind not in ENSEMBLES:
-        raise ValueError(f"`kind` must be one of {sorted(ENSEMBLES)}, got {kind!r}")
+    check_kind("landscape", landscape, Landscape, "a Landscape")
+    if not isinstance(kind, str) or kind not in ENSEMBLES:
+        raise ValueError(f"`kind` must be one of {sorted(ENSEMBLES)}, got {shown(kind)}")
+    if isinstance(temperature, str):
+        check_choice("temperature", temperature, TEMPERATURES)
+    else:
+        check_number("temperature", temperature, 0)
     energies = landscape.minima["energy"].values
     if not len(energies):
         raise ValueError("`landscape` has no minimum, so there is no ensemble of minima")
@@ -119,8 +126,9 @@ def ensemble_temperature(
     ValueError
         If there is no such method, or ``kind`` has no temperature.
     """
+    check_kind("landscape", landscape, Landscape, "a Landscape")
     if kind not in ("energy", "occupation"):
-        raise ValueError(f"`kind` must be 'energy' or 'occupation', got {kind!r}")
+        raise ValueError(f"`kind` must be 'energy' or 'occupation', got {shown(kind)}")
     grid = np.geomspace(COLDEST, HOTTEST, 121)
     if method == "heat_capacity":
 
@@ -143,7 +151,7 @@ def ensemble_temperature(
 
         best = int(np.argmax([evidence(float(t)) for t in grid]))
         return _refined(evidence, grid, best)
-    raise ValueError(f"`method` must be 'heat_capacity' or 'cross_validation', got {method!r}")
+    raise ValueError(f"`method` must be 'heat_capacity' or 'cross_validation', got {shown(method)}")
 
 
 def fitted_weights(kind: Ensemble, predictions: Predictions, y: Array) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from bayescape.arguments import check_array, check_flag
 from bayescape.predict.predictions import MAXIMUM_DRAWS, predictions_at, thinned_draws
 from bayescape.predict.validate import validate_inputs, validate_target
 
@@ -59,6 +60,8 @@ def predict(
     """
     target = validate_target(landscape)
     inputs = validate_inputs(target, X)
+    check_flag("noise", noise)
+    levels = check_array("levels", levels, "numbers strictly between 0 and 1").tolist()
     mixture = predictions_at(target, thinned_draws(posterior, maximum_draws), inputs, noise=noise)
     labels = getattr(target, "input_names", None)
     if labels is None:

@@ -15,6 +15,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp, ndtr, ndtri
 
+from bayescape.arguments import check_whole
 from bayescape.predict.validate import Predicts, validate_posterior
 
 __all__ = ["MAXIMUM_DRAWS", "Predictions", "blocks", "predictions_at", "thinned_draws"]
@@ -192,6 +193,7 @@ def thinned_draws(posterior: xr.DataTree, maximum: int = MAXIMUM_DRAWS) -> Array
     maximum
         How many to keep; all of them when there are fewer. The choice is deterministic.
     """
+    check_whole("maximum_draws", maximum, 1)
     theta = validate_posterior(posterior)["unconstrained_posterior"]["theta"]
     draws = theta.transpose("chain", "draw", "coordinate").values
     draws = draws.reshape(-1, draws.shape[-1])

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from bayescape.arguments import shown
 from bayescape.landscape.record import Landscape
 
 __all__ = [
@@ -59,8 +60,9 @@ def validate_target(landscape: Any) -> Predicts:
             )
     if not callable(getattr(target, "predict", None)):
         raise TypeError(
-            f"the target must have a method `predict(theta, X_new, noise)`, "
-            f"but {type(target).__name__} has none, so it cannot be asked about new inputs"
+            "`landscape` must have a target with a method `predict(theta, X_new, noise)`, got "
+            f"{shown(target)} of type {type(target).__name__}, which has none, so it cannot be "
+            "asked about new inputs"
         )
     return target
 
@@ -93,8 +95,8 @@ def validate_inputs(target: Predicts, X: ArrayLike, *, name: str = "X") -> Array
     known = getattr(target, "X", None)
     if known is not None and values.shape[1] != np.shape(known)[1]:
         raise ValueError(
-            f"`{name}` has {values.shape[1]} columns, but the target has "
-            f"{np.shape(known)[1]} inputs"
+            f"`{name}` has {values.shape[1]} columns, but must have {np.shape(known)[1]}, one per "
+            "input of the target"
         )
     return values
 
@@ -152,9 +154,11 @@ def validate_posterior(posterior: Any) -> xr.DataTree:
 
 def _numbers(values: ArrayLike, name: str) -> Array:
     try:
+        if values is None:
+            raise TypeError
         array = np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"`{name}` must be numeric: {error}") from error
+        raise ValueError(f"`{name}` must be numeric, got {shown(values)}") from error
     bad = array.size - int(np.isfinite(array).sum())
     if bad:
         raise ValueError(f"`{name}` must be finite, got {bad} values that are NaN or infinite")

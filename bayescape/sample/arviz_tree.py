@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import arviz as az
 import xarray as xr
+
+from bayescape.arguments import check_file
 
 __all__ = ["as_arviz_tree", "load_posterior"]
 
@@ -106,11 +107,7 @@ def load_posterior(path: str | os.PathLike[str]) -> xr.DataTree:
     FileNotFoundError
         If there is nothing at ``path``.
     """
-    if not isinstance(path, (str, os.PathLike)):
-        raise ValueError(f"`path` must be a path of a netCDF file or Zarr store, got {path!r}")
-    place = Path(path)
-    if not place.exists():
-        raise FileNotFoundError(f"`path` must be a netCDF file or a Zarr store, got {str(place)!r}")
+    place = check_file("path", path, "a netCDF file or a Zarr store")
     with xr.open_datatree(place, engine="zarr" if place.is_dir() else "h5netcdf") as tree:
         return as_arviz_tree({node.path: _plain(node.to_dataset().load()) for node in tree.subtree})
 

@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from bayescape.arguments import check_kind, check_number, check_whole
 from bayescape.evaluations import Counted, Evaluations
 from bayescape.landscape.passes import merges
 from bayescape.landscape.rates import change_rate, relaxation_time
@@ -139,6 +140,10 @@ def decide(landscape: Landscape, ess: int = 1000, *, seed: int = 0, chains: int 
     Pareto k: Vehtari et al. (2024). Rates: Eyring (1935), see
     `bayescape.landscape.crossing_rates`.
     """
+    check_kind("landscape", landscape, Landscape, "a Landscape")
+    check_number("ess", ess, 0)
+    check_whole("seed", seed, 0)
+    check_whole("chains", chains, 1)
     target = target_of(landscape)
     if ess < 1:
         raise ValueError(f"`ess` must be at least 1, got {ess}")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bayescape.arguments import shown
 from bayescape.targets.target import Target
 
 __all__ = ["further_groups", "validate_groups"]
@@ -29,7 +30,7 @@ def validate_groups(groups: Sequence[str] | None) -> None:
     """
     asked = () if groups is None else _named(groups)
     if not isinstance(asked, Sequence) or any(group not in UNASKED for group in asked):
-        raise ValueError(f"`groups` must be some of {tuple(UNASKED)}, got {groups!r}")
+        raise ValueError(f"`groups` must be some of {tuple(UNASKED)}, got {shown(groups)}")
 
 
 def _named(groups: Sequence[str]) -> Sequence[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
+from bayescape.arguments import check_choice, check_kind, check_number, check_progress, check_whole
 from bayescape.evaluations import Counted, Evaluations
 from bayescape.explore import explore
 from bayescape.landscape.record import Landscape
@@ -115,16 +116,17 @@ def sample(
     inputs. A group that the model cannot give is left out; the root's ``groups_left_out`` says why.
     """
     started = time.perf_counter()
-    if method not in (*METHODS, "auto"):
-        raise ValueError(f"`method` must be one of {(*METHODS, 'auto')}, got {method!r}")
-    if draws < 1 or chains < 1:
-        raise ValueError(f"`draws` and `chains` must be at least 1, got {draws} and {chains}")
-    if ess is not None and not ess > 0:
-        raise ValueError(f"`ess` must be positive, got {ess}")
-    if nuts not in ("pymc", "nutpie"):
-        raise ValueError(f"`nuts` must be 'pymc' or 'nutpie', got {nuts!r}")
+    check_choice("method", method, (*METHODS, "auto"))
+    for name, value, least in (("draws", draws, 1), ("chains", chains, 1), ("seed", seed, 0)):
+        check_whole(name, value, least)
+    check_choice("nuts", nuts, ("pymc", "nutpie"))
     if nuts == "nutpie":
         require_nutpie()
+    if ess is not None:
+        check_number("ess", ess, 0)
+    if decision is not None:
+        check_kind("decision", decision, Decision, "a Decision, as `decide` returns it")
+    check_progress(progress)
     validate_groups(groups)
     landscape = _mapped(landscape, seed, progress)
     counted = Counted(target_of(landscape))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from bayescape.arguments import check_array, shown
 from bayescape.landscape.harmonic import occupation, shares
 from bayescape.landscape.record import Landscape, log_multiplicities
 from bayescape.targets.target import Target, bounds_of
@@ -52,8 +54,21 @@ class Superposition:
     degrees: Array = dataclasses.field(default_factory=lambda: np.array(DEGREES))
 
     def __post_init__(self) -> None:
-        degrees = np.broadcast_to(np.asarray(self.degrees, dtype=float), self.weights.shape)
-        object.__setattr__(self, "degrees", degrees)
+        k, d = (*np.shape(self.means), 0, 0)[:2]
+        shapes: dict[str, tuple[int, ...]] = {
+            "means": (k, d),
+            "weights": (k,),
+            "scales": (k, d, d),
+            "basins": (k,),
+        }
+        for name, shape in shapes.items():
+            _of_shape(name, getattr(self, name), shape)
+        degrees = check_array("degrees", self.degrees, f"a number or {k} of them")
+        if degrees.shape not in ((), (k,)):
+            raise ValueError(
+                f"`degrees` must be a number or {k} of them, got shape {degrees.shape}"
+            )
+        object.__setattr__(self, "degrees", np.broadcast_to(degrees, (k,)))
 
     @cached_property
     def _factors(self) -> tuple[Array, Array]:
@@ -217,6 +232,17 @@ def harmonic_superposition(landscape: Landscape) -> Superposition:
         scales=np.concatenate([bottoms, 4 * bottoms, bridges, wide_scales]),
         basins=np.concatenate([known, known, elsewhere]),
     )
+
+
+def _of_shape(name: str, value: Any, shape: tuple[int, ...]) -> None:
+    kinds = (
+        "numbers" if isinstance(value, np.ndarray) and value.dtype.kind in "fi" else "no numbers"
+    )
+    if kinds == "no numbers" or value.shape != shape or (len(shape) == 2 and not value.size):
+        raise ValueError(
+            f"`{name}` must be an array of shape {shape}, got {shown(value)} of shape "
+            f"{np.shape(value)}"
+        )
 
 
 def target_of(landscape: Landscape) -> Target:

@@ -17,9 +17,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch.distributions import Distribution
 
+from bayescape.arguments import check_choice, check_whole
 from bayescape.explore import explore
 from bayescape.landscape.record import Landscape
 from bayescape.predict.predictions import predictions_at, thinned_draws
+from bayescape.sample.decision import METHODS
 from bayescape.sample.sampler import sample
 from bayescape.targets.gaussian_process import GaussianProcess
 
@@ -124,6 +126,8 @@ class LandscapeGPRegressor(RegressorMixin, BaseEstimator):
             If the data or a setting makes no sense.
         """
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
+        check_whole("draws", self.draws, 1)
+        check_choice("method", self.method, (*METHODS, "auto"))
         labels = getattr(self, "feature_names_in_", None)
         self.target_ = GaussianProcess(
             X,

@@ -6,13 +6,14 @@ every target promises beyond it is kept here, once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from bayescape.arguments import check_array, shown
 from bayescape.targets.starting_points import StartingPoints, Starts
 
 __all__ = ["OUTSIDE", "PROBES", "Constrain", "DensityTarget", "LogDensity", "validate_names"]
@@ -207,9 +208,11 @@ def validate_names(names: Sequence[str]) -> tuple[str, ...]:
     ValueError
         If there is none, or one twice.
     """
+    if not isinstance(names, Iterable):
+        raise ValueError(f"`names` must name every coordinate, got {shown(names)}")
     labels = (names,) if isinstance(names, str) else tuple(str(name) for name in names)
     if not labels:
-        raise ValueError("`names` must name at least one coordinate")
+        raise ValueError(f"`names` must name at least one coordinate, got {shown(names)}")
     if len(set(labels)) < len(labels):
         twice = next(name for name in labels if labels.count(name) > 1)
         raise ValueError(f"`names` must differ from each other, but {twice!r} occurs twice")
@@ -219,9 +222,11 @@ def validate_names(names: Sequence[str]) -> tuple[str, ...]:
 def _walls(bounds: ArrayLike | None, d: int) -> Array:
     if bounds is None:
         return np.stack([np.full(d, -np.inf), np.full(d, np.inf)])
-    walls = np.array(bounds, dtype=float)
+    said = f"of shape (2, {d}), lower walls below upper ones"
+    walls = check_array("bounds", bounds, said)
     if walls.shape != (2, d) or not (walls[0] < walls[1]).all():
         raise ValueError(
-            f"`bounds` must have shape (2, {d}), lower walls below upper ones, got {bounds!r}"
+            f"`bounds` must have shape (2, {d}), lower walls below upper ones, got {shown(bounds)} "
+            f"of shape {walls.shape}"
         )
     return walls

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch.distributions import Distribution
 
+from bayescape.arguments import check_flag, shown
 from bayescape.kernels.correlation import FREE, correlation
 from bayescape.targets.conditionals import log_normal
 from bayescape.targets.marginal_likelihood import MarginalLikelihood
@@ -105,15 +107,21 @@ class GaussianProcess:
         output_name: str | None = None,
         device: str = "cpu",
     ) -> None:
-        self.data = RegressionData.of(X, y, standardise)
+        self.data = RegressionData.of(X, y, check_flag("standardise", standardise))
         self.X, self.y = self.data.X, self.data.y
         p = self.X.shape[1]
         if mean not in ("zero", "constant"):
             raise ValueError(f"`mean` must be 'zero' or 'constant', got {mean!r}")
-        if not (np.isfinite(jitter) and jitter >= 0):
-            raise ValueError(f"`jitter` must be a finite number, 0 or more, got {jitter!r}")
-        if input_names is not None and len(input_names) != p:
-            raise ValueError(f"`input_names` must name {p} inputs, got {len(input_names)}")
+        check_flag("ard", ard)
+        number = isinstance(jitter, Real) and not isinstance(jitter, bool)
+        if not number or not 0 <= jitter < np.inf:
+            raise ValueError(f"`jitter` must be a finite number, 0 or more, got {shown(jitter)}")
+        if input_names is not None:
+            given = isinstance(input_names, Sequence | np.ndarray) and len(input_names)
+            if given != p:
+                raise ValueError(f"`input_names` must name {p} inputs, got {shown(input_names)}")
+        if output_name is not None and not isinstance(output_name, str):
+            raise ValueError(f"`output_name` must be a name or None, got {shown(output_name)}")
         self.kernel, self.nu, self.ard, self.mean, self.jitter = kernel, nu, ard, mean, jitter
         self.input_names = tuple(input_names) if input_names is not None else None
         self.output_name = output_name
@@ -337,6 +345,8 @@ class GaussianProcess:
             given: Mapping[str, Distribution] = {
                 k: v for k, v in default_priors(p).items() if k in self._slices
             }
+        elif not isinstance(priors, Mapping):
+            raise ValueError(f"`priors` must be 'default', None or a mapping, got {shown(priors)}")
         else:
             given = dict(priors)
         found = {}

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.distributions import Distribution
 
+from bayescape.arguments import check_flag, check_kind, shown
 from bayescape.targets.conditionals import left_out, log_normal, repeated
 from bayescape.targets.density import DensityTarget, LogDensity
 from bayescape.targets.gpytorch_fast import CompiledDensity, compiled_density
@@ -105,6 +106,11 @@ def from_gpytorch(
     >>> averaged = bs.to_gpytorch(posterior, target)            # doctest: +SKIP
     """
     _validate(model, likelihood, missing)
+    check_flag("compiled", compiled)
+    if mll is not None:
+        check_kind(
+            "mll", mll, gpytorch.mlls.MarginalLogLikelihood, "a gpytorch.mlls.MarginalLogLikelihood"
+        )
     clone = copied(mll if mll is not None else model).double()
     clone.train()
     own = clone.model if mll is not None else clone
@@ -277,7 +283,9 @@ def _validate(model: Any, likelihood: Any, missing: str) -> None:
             "models have no exact marginal likelihood"
         )
     if likelihood is not None and likelihood is not model.likelihood:
-        raise ValueError("`likelihood` must be the one that `model` was made with")
+        raise ValueError(
+            f"`likelihood` must be the one that `model` was made with, got {shown(likelihood)}"
+        )
     if missing not in MISSING:
         raise ValueError(f"`missing` must be one of {MISSING}, got {missing!r}")
     if model.train_inputs is None or model.train_targets is None:

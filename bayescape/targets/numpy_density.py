@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bayescape.arguments import check_array, check_flag
 from bayescape.targets.density import OUTSIDE, Constrain, DensityTarget, validate_names
 from bayescape.targets.differences import (
     FIRST_STEP,
@@ -106,11 +107,12 @@ def from_numpy(
     """
     for argument, function in (
         ("log_density", log_density),
-        ("gradient", gradient or log_density),
-        ("hessian", hessian or log_density),
+        ("gradient", log_density if gradient is None else gradient),
+        ("hessian", log_density if hessian is None else hessian),
     ):
         if not callable(function):
             raise ValueError(f"`{argument}` must be a function of a point, got {function!r}")
+    check_flag("batched", batched)
     labels = validate_names(names)
     density = NumpyDensity(log_density, gradient, hessian, len(labels), batched)
     target = DensityTarget(density, labels, starts=starts, constrain=constrain, bounds=bounds)
@@ -209,7 +211,7 @@ def _scale(target: DensityTarget, given: ArrayLike | None) -> Array:
     """Lengths over which the density changes its course, as given or as found from the starts."""
     d = len(target.names)
     if given is not None:
-        scale = np.array(given, dtype=float)
+        scale = check_array("scale", given, f"positive, a number or {d} of them")
         if scale.shape not in ((), (d,)) or not (np.isfinite(scale) & (scale > 0)).all():
             raise ValueError(f"`scale` must be positive, a number or {d} of them, got {given!r}")
         return np.broadcast_to(scale, (d,)).copy()

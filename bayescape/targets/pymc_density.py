@@ -18,8 +18,10 @@ from pymc.initial_point import make_initial_point_fn
 from pymc.pytensorf import compile as compile_function
 from pymc.pytensorf import extract_obs_data, join_nonshared_inputs
 from pymc.util import get_default_varnames
+from pytensor.compile.mode import get_mode
 from pytensor.gradient import NullTypeGradError, jacobian
 
+from bayescape.arguments import shown
 from bayescape.targets.density import OUTSIDE, DensityTarget
 from bayescape.targets.differences import FIRST_STEP, hessian_by_gradients, lengths_of_variation
 from bayescape.targets.pymc_groups import pointwise_log_likelihood, posterior_predictive
@@ -99,6 +101,10 @@ def from_pymc(
         raise ValueError(f"`model` must be a pymc.Model, got {type(model).__name__}")
     if hessian not in ("differences", "pytensor"):
         raise ValueError(f"`hessian` must be 'differences' or 'pytensor', got {hessian!r}")
+    try:
+        get_mode(mode)
+    except Exception as error:  # PyTensor's own are of several kinds
+        raise ValueError(f"`mode` must be one of PyTensor's, got {shown(mode)}") from error
     if not model.free_RVs:
         raise ValueError("`model` has no free variables, so there is nothing to explore")
     if model.discrete_value_vars:

@@ -9,6 +9,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 from numpy.typing import NDArray
+from pymc.backends.arviz import coords_and_dims_for_inferencedata
 
 from bayescape.targets.pymc_quiet import quiet
 
@@ -67,16 +68,16 @@ def posterior_predictive(
 
 
 def _labelled(model: pm.Model, natural: Mapping[str, Any]) -> xr.Dataset:
-    """Draws as a single chain; deterministics are left to PyMC."""
-    free = [rv.name for rv in model.free_RVs]
-    count = len(natural[free[0]])
-    return xr.Dataset(
-        {
-            name: (
-                ("chain", "draw", *(f"{name}_{i}" for i in range(natural[name].ndim - 1))),
-                natural[name][None],
-            )
-            for name in free
-        },
-        coords={"chain": [0], "draw": np.arange(count)},
-    )
+    """Draws as a single chain, labelled as PyMC would; deterministics are left to it."""
+    labels, dims = coords_and_dims_for_inferencedata(model)
+    coords: dict[str, Any] = {"chain": [0]}
+    variables = {}
+    for name in (rv.name for rv in model.free_RVs):
+        shape = natural[name].shape[1:]
+        named = [*dims.get(name, ()), *(f"{name}_dim_{i}" for i in range(len(shape)))]
+        axes = named[: len(shape)]
+        variables[name] = (("chain", "draw", *axes), natural[name][None])
+        for dim, size in zip(axes, shape, strict=True):
+            if len(labels.get(dim, ())) == size:  # else PyMC takes them for changed
+                coords[dim] = np.asarray(labels[dim])
+    return xr.Dataset(variables, coords=coords)

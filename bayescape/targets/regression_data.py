@@ -7,6 +7,8 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bayescape.arguments import shown
+
 __all__ = ["LARGEST", "RegressionData", "validate_inputs"]
 
 Array = NDArray[np.float64]
@@ -116,10 +118,11 @@ def validate_inputs(X: ArrayLike, name: str, columns: int | None = None) -> Arra
 
 def _numbers(values: ArrayLike, name: str) -> Array:
     try:
-        array = np.array(values, dtype=float)  # a copy: the caller may change theirs
+        if values is None:
+            raise TypeError
+        return np.array(values, dtype=float)  # a copy: the caller may change theirs
     except (TypeError, ValueError) as error:
-        raise ValueError(f"`{name}` must hold numbers only: {error}") from error
-    return array
+        raise ValueError(f"`{name}` must hold numbers only, got {shown(values)}") from error
 
 
 def _finite(array: Array, name: str) -> None:

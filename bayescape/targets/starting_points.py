@@ -8,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bayescape.arguments import check_array, shown
+
 __all__ = ["StartingPoints", "Starts", "pulled_inside"]
 
 Array = NDArray[np.float64]
@@ -45,18 +47,15 @@ class StartingPoints:
         if starts is None or callable(starts):
             return cls(starts, bounds)
         d = bounds.shape[1]
-        try:
-            points = np.array(starts, dtype=float)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"`starts` must be an array of shape (m, {d}), a function of a count and a "
-                f"generator, or None, got {starts!r}"
-            ) from error
+        said = f"an array of shape (m, {d}), a function of a count and a generator, or None"
+        points = check_array("starts", starts, said)
         points = points[None] if points.ndim == 1 else points
         if points.ndim != 2 or points.shape[1] != d or not len(points):
-            raise ValueError(f"`starts` must have shape (m, {d}), got {np.shape(starts)}")
+            raise ValueError(
+                f"`starts` must have shape (m, {d}), got {shown(starts)}, of shape {points.shape}"
+            )
         if not np.isfinite(points).all():
-            raise ValueError("`starts` must hold finite numbers only")
+            raise ValueError(f"`starts` must hold finite numbers only, got {shown(starts)}")
         return cls(points, bounds)
 
     def draw(self, count: int, rng: np.random.Generator) -> Array:

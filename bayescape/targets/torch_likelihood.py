@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bayescape.arguments import shown
 from bayescape.kernels.correlation import FREE, Correlation
 from bayescape.kernels.torch_correlation import curve, evaluate
 from bayescape.targets.conditionals import left_out, repeated
@@ -337,10 +338,12 @@ class TorchLikelihood:
 def available_device(device: str) -> str:
     """The device, if torch can compute on it in double precision."""
     try:
+        if not isinstance(device, str):
+            raise TypeError("not a name")
         torch.ones(1, dtype=torch.float64, device=device)
     except (AssertionError, RuntimeError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
-            f"`device` must be 'cpu' or a device that torch has, got {device!r}: {reason}"
+            f"`device` must be 'cpu' or a device that torch has, got {shown(device)}: {reason}"
         ) from error
     return device

@@ -89,6 +89,4 @@ def known_name(name: str, slices: Mapping[str, slice], argument: str) -> None:
         If it is not.
     """
     if name not in slices:
-        raise ValueError(
-            f"`{argument}` names {name!r}, but the hyperparameters are {tuple(slices)}"
-        )
+        raise ValueError(f"`{argument}` names {name!r}, but must name some of {tuple(slices)}")

@@ -61,5 +61,5 @@ def test_draws_on_given_axes(four):
 
 
 def test_anything_else_is_refused():
-    with pytest.raises(TypeError, match=r"`thermo` must be a Landscape or the Dataset.*got list"):
+    with pytest.raises(TypeError, match=r"`thermo` must be a Landscape or .* of type list"):
         plot_heat_capacity([1.0])

@@ -130,7 +130,7 @@ def test_nothing_is_changed(landscape, posterior, data):
         ([1.0, np.inf], [1.0, 2.0], "`X_test` must be finite, got 1 values"),
         ([1.0, 2.0], [1.0], r"`y_test` must have one value per test point, 2 in all"),
         ([1.0], [np.nan], "`y_test` must be finite"),
-        ([[1.0, 2.0]], [1.0], "`X_test` has 2 columns, but the target has 1 inputs"),
+        ([[1.0, 2.0]], [1.0], "`X_test` has 2 columns, but must have 1"),
         ([], [], "`X_test` must have one row per point"),
         ([1.0], ["tall"], "`y_test` must be numeric"),
     ],
@@ -144,7 +144,7 @@ def test_a_target_that_cannot_predict_is_named(landscape, data):
     class Surface:
         names = ("slope", "log_noise")
 
-    with pytest.raises(TypeError, match="Surface has none"):
+    with pytest.raises(TypeError, match="of type Surface, which has none"):
         compare(dataclasses.replace(landscape, target=Surface()), None, *data)
     with pytest.raises(ValueError, match="has no target to predict with"):
         compare(dataclasses.replace(landscape, target=None), None, *data)

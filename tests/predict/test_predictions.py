@@ -168,7 +168,7 @@ def test_predict_takes_a_target_and_reports_its_draws(line, posterior):
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        ([[1.0, 2.0]], "`X` has 2 columns, but the target has 1 inputs"),
+        ([[1.0, 2.0]], "`X` has 2 columns, but must have 1"),
         ([np.nan], "`X` must be finite, got 1 values"),
         (["a"], "`X` must be numeric"),
         (np.empty((0, 1)), "one row per point"),
@@ -180,7 +180,7 @@ def test_predict_checks_its_inputs(line, posterior, X, message):
 
 
 def test_predict_names_what_cannot_predict(posterior):
-    with pytest.raises(TypeError, match="int has none"):
+    with pytest.raises(TypeError, match="got 3 of type int, which has none"):
         predict(3, posterior, [1.0])
     with pytest.raises(TypeError, match=r"`posterior` must be an xarray\.DataTree"):
         predict(type("T", (), {"predict": print})(), [1.0], [1.0])

@@ -291,7 +291,7 @@ def test_without_a_minimum_the_draws_are_nuts_s_and_are_not_relied_on():
     target = bs.from_pymc(centred())
     landscape = bs.explore(target, progress=False)
     assert landscape.minima.sizes["minimum"] == 0
-    posterior = bs.sample(landscape, 200, seed=1, progress=False)
+    posterior = bs.sample(landscape, 800, seed=1, progress=False)
     assert posterior.attrs["reliable"] == 0
     assert posterior.attrs["method"] == "hmc"
     assert "No minimum was found, so there is no map" in posterior.attrs["warnings"]

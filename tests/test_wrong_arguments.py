@@ -1,0 +1,345 @@
+"""Every public function refuses what it cannot use: by name, by value, and what it should be.
+
+Every argument of every public function is fed values drawn by hypothesis from those that are wrong
+for it. The error must name the argument, say what it must be, and show what it was.
+"""
+
+import inspect
+import re
+
+import gpytorch
+import matplotlib.pyplot as plt
+import numpy as np
+import pymc as pm
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import bayescape as bs
+
+EXAMPLES = 12
+
+words = st.text("abcdefgh", min_size=1, max_size=5).map(lambda word: f"{word}?")
+objects = st.one_of(st.integers(), words, st.lists(st.integers(), max_size=2))
+nothing = st.none()
+numbers = st.floats(allow_nan=False)
+
+
+def whole(least):
+    """What is no whole number from ``least`` on."""
+    small = st.integers(max_value=least - 1)
+    return st.one_of(small, st.floats(1.1, 9.9), words, nothing, st.lists(st.integers(1, 3)))
+
+
+def positive():
+    return st.one_of(st.floats(max_value=0.0), st.just(np.nan), words, st.lists(st.floats(1, 2)))
+
+
+def flag():
+    return st.one_of(words, st.integers(2, 9), nothing, st.lists(st.booleans()))
+
+
+def choice():
+    return st.one_of(words, st.integers(), st.lists(words))
+
+
+def array():
+    """No array of finite numbers, or none of a shape that anything here has."""
+    holes = st.lists(st.just(np.nan), min_size=3, max_size=3)
+    deep = st.just(np.zeros((2, 3, 4, 5)))
+    return st.one_of(words, nothing, holes, deep, st.dictionaries(words, numbers, min_size=1))
+
+
+def progress():
+    return st.one_of(words, st.integers(2, 9), nothing)
+
+
+def path():
+    return st.one_of(st.integers(), nothing, words.map(lambda word: f"no/such/{word}"))
+
+
+def function():
+    return st.one_of(st.integers(), words, nothing)
+
+
+def maybe(strategy):
+    """Where ``None`` is right."""
+    return strategy.filter(lambda value: value is not None)
+
+
+X = np.linspace(0, 3, 8)[:, None]
+Y = np.sin(2 * X[:, 0])
+
+
+@pytest.fixture(scope="module")
+def valid():
+    """Arguments with which every function works."""
+    target = bs.GaussianProcess(X, Y)
+    landscape = bs.explore(target, progress=False)
+    posterior = bs.sample(landscape, 40, "superposition", progress=False)
+    rows, outputs = torch.tensor(X), torch.tensor(Y)
+
+    class Smooth(gpytorch.models.ExactGP):
+        def __init__(self):
+            super().__init__(rows, outputs, gpytorch.likelihoods.GaussianLikelihood())
+            self.mean_module = gpytorch.means.ZeroMean()
+            self.covar_module = gpytorch.kernels.ScaleKernel(gpytorch.kernels.RBFKernel())
+
+        def forward(self, x):
+            return gpytorch.distributions.MultivariateNormal(
+                self.mean_module(x), self.covar_module(x)
+            )
+
+    with pm.Model() as model:
+        pm.Normal("x")
+
+    def density(theta):
+        return -0.5 * (theta**2).sum()
+
+    def of_nu(nu):
+        return bs.GaussianProcess(X, Y, nu=nu)
+
+    frame = bs.compare(landscape, posterior, X, Y)
+    superposition = {
+        "weights": np.ones(1),
+        "means": np.zeros((1, 2)),
+        "scales": np.eye(2)[None],
+        "basins": np.zeros(1, int),
+    }
+    return {
+        "GaussianProcess": {"X": X, "y": Y},
+        "LandscapeGPRegressor": {"X": X, "y": Y},
+        "Superposition": superposition,
+        "compare": {"landscape": landscape, "posterior": posterior, "X_test": X, "y_test": Y},
+        "continue_minima": {"target_of": of_nu, "grid": [1.5, 2.5], "progress": False},
+        "decide": {"landscape": landscape},
+        "ensemble_gain": {"landscape": landscape},
+        "ensemble_temperature": {"landscape": landscape, "method": "heat_capacity"},
+        "ensemble_weights": {"landscape": landscape, "kind": "occupation"},
+        "explore": {"target": target, "progress": False},
+        "from_gpytorch": {"model": Smooth()},
+        "from_numpy": {"log_density": density, "names": ["a", "b"]},
+        "from_pymc": {"model": model, "mode": "FAST_COMPILE"},
+        "from_torch": {"log_density": density, "names": ["a", "b"]},
+        "load_continuation": {},
+        "load_landscape": {},
+        "load_posterior": {},
+        "plot_comparison": {"frame": frame},
+        "plot_continuation": {},
+        "plot_disconnectivity": {"landscape": landscape},
+        "plot_heat_capacity": {"thermo": landscape},
+        "plot_marginals": {"landscape": landscape, "posterior": posterior},
+        "plot_pair": {"landscape": landscape, "posterior": posterior},
+        "plot_predictions": {"landscape": landscape, "posterior": posterior},
+        "predict": {"landscape": landscape, "posterior": posterior, "X": X},
+        "sample": {"landscape": landscape, "progress": False},
+        "thermodynamics": {"landscape": landscape},
+        "to_gpytorch": {"posterior": posterior, "target": target},
+    }
+
+
+GP = {
+    "kernel": choice(),
+    "nu": positive(),
+    "ard": flag(),
+    "mean": choice(),
+    "priors": maybe(st.one_of(choice(), st.dictionaries(words, numbers, min_size=1))),
+    "standardise": flag(),
+    "jitter": st.one_of(st.floats(max_value=-1e-9), st.just(np.nan), words, nothing),
+}
+AXES = maybe(objects)
+STARTS = st.one_of(
+    words, st.integers(), st.just(np.full((2, 2), np.nan)), st.just(np.zeros((2, 7)))
+)
+NAMES = st.one_of(st.integers(), nothing, st.just([]), st.just(["a", "a"]))
+WALLS = st.one_of(words, st.just([[1.0, 1.0], [0.0, 0.0]]), st.just(np.zeros(7)))
+LANDSCAPE = st.one_of(objects, nothing)
+
+WRONG = {
+    "GaussianProcess": GP
+    | {
+        "X": array(),
+        "y": array(),
+        "bounds": maybe(
+            st.one_of(words, st.just({"noise": (2.0, 1.0)}), st.just({"warp": (1, 2)}))
+        ),
+        "input_names": maybe(st.one_of(st.integers(), st.just(["a", "b"]))),
+        "output_name": maybe(st.one_of(st.integers(), st.lists(words, min_size=1))),
+        "device": st.one_of(words, st.integers(), nothing),
+    },
+    "LandscapeGPRegressor": GP
+    | {
+        "draws": whole(1),
+        "method": choice(),
+        "budget": maybe(positive()),
+        "max_quenches": whole(1),
+        "progress": progress(),
+    },
+    "Superposition": {
+        "weights": array(),
+        "means": array(),
+        "scales": array(),
+        "basins": array(),
+        "degrees": array(),
+    },
+    "compare": {
+        "landscape": LANDSCAPE,
+        "posterior": maybe(objects),
+        "X_test": array(),
+        "y_test": array(),
+        "maximum_draws": whole(1),
+    },
+    "continue_minima": {
+        "target_of": function(),
+        "grid": array(),
+        "parameter": st.one_of(st.integers(), nothing),
+        "explorations": whole(0),
+        "landscapes": maybe(objects),
+        "seed": whole(0),
+        "progress": progress(),
+    },
+    "decide": {"landscape": LANDSCAPE, "ess": positive(), "seed": whole(0), "chains": whole(1)},
+    "ensemble_gain": {"landscape": LANDSCAPE, "temperature": positive()},
+    "ensemble_temperature": {"landscape": LANDSCAPE, "method": choice(), "kind": choice()},
+    "ensemble_weights": {"landscape": LANDSCAPE, "kind": choice(), "temperature": positive()},
+    "explore": {
+        "target": LANDSCAPE,
+        "seed": whole(0),
+        "progress": progress(),
+        "budget": maybe(positive()),
+        "max_quenches": whole(1),
+        "executor": maybe(objects),
+        "checkpoint": maybe(st.one_of(st.integers(), st.lists(words))),
+        "known": maybe(objects),
+        "suspected": maybe(array()),
+    },
+    "from_gpytorch": {
+        "model": LANDSCAPE,
+        "likelihood": maybe(objects),
+        "mll": maybe(objects),
+        "missing": choice(),
+        "starts": STARTS,
+        "compiled": flag(),
+    },
+    "from_numpy": {
+        "log_density": function(),
+        "gradient": maybe(function()),
+        "hessian": maybe(function()),
+        "names": NAMES,
+        "starts": STARTS,
+        "constrain": maybe(function()),
+        "bounds": WALLS,
+        "batched": flag(),
+        "scale": maybe(array()),
+    },
+    "from_pymc": {"model": LANDSCAPE, "starts": STARTS, "hessian": choice(), "mode": words},
+    "from_torch": {
+        "log_density": function(),
+        "names": NAMES,
+        "starts": STARTS,
+        "constrain": maybe(function()),
+        "bounds": WALLS,
+    },
+    "load_continuation": {"path": path()},
+    "load_landscape": {"path": path()},
+    "load_posterior": {"path": path()},
+    "plot_comparison": {"frame": LANDSCAPE},
+    "plot_continuation": {"continuation": LANDSCAPE},
+    "plot_disconnectivity": {"landscape": LANDSCAPE, "ax": AXES},
+    "plot_heat_capacity": {"thermo": LANDSCAPE, "ax": AXES},
+    "plot_marginals": {
+        "landscape": LANDSCAPE,
+        "posterior": LANDSCAPE,
+        "coordinates": maybe(st.one_of(st.integers(), st.lists(words, min_size=1))),
+        "maximum": whole(1),
+    },
+    "plot_pair": {
+        "landscape": LANDSCAPE,
+        "posterior": maybe(objects),
+        "coordinates": maybe(st.one_of(st.integers(), st.lists(words, min_size=1))),
+        "maximum": whole(1),
+    },
+    "plot_predictions": {"landscape": LANDSCAPE, "posterior": LANDSCAPE, "ax": AXES},
+    "predict": {
+        "landscape": LANDSCAPE,
+        "posterior": LANDSCAPE,
+        "X": array(),
+        "levels": st.one_of(words, nothing, st.just([0.5, 1.5]), st.just([np.nan])),
+        "noise": flag(),
+        "maximum_draws": whole(1),
+    },
+    "sample": {
+        "landscape": LANDSCAPE,
+        "draws": whole(1),
+        "method": choice(),
+        "ess": maybe(positive()),
+        "seed": whole(0),
+        "chains": whole(1),
+        "decision": maybe(objects),
+        "groups": st.one_of(words, st.integers(), st.lists(words, min_size=1)),
+        "progress": progress(),
+    },
+    "thermodynamics": {"landscape": LANDSCAPE, "temperatures": maybe(array())},
+    "to_gpytorch": {"posterior": LANDSCAPE, "target": LANDSCAPE, "maximum_draws": whole(1)},
+}
+
+# Arguments not fed, and why.
+NOT_FED = {
+    ("load_landscape", "target"): "any object with the protocol's methods is right",
+    ("plot_continuation", "ax"): "needs a continuation, which takes long to make",
+    ("plot_continuation", "relative"): "as well",
+    ("plot_predictions", "X_test"): "as `compare`, by the same check",
+    ("plot_predictions", "y_test"): "as well",
+    ("LandscapeGPRegressor", "random_state"): "is scikit-learn's to check",
+}
+# Made by bayescape alone, or not called.
+NO_FUNCTIONS = {"Continuation", "Decision", "Landscape", "SuperpositionJump", "Target", "kernels"}
+
+
+def test_every_argument_of_every_public_function_is_fed():
+    assert set(WRONG) == set(bs.__all__) - NO_FUNCTIONS
+    for name, wrong in WRONG.items():
+        known = set(inspect.signature(getattr(bs, name)).parameters)
+        assert set(wrong) | {a for n, a in NOT_FED if n == name} == known, name
+
+
+def call(name, arguments):
+    if name == "LandscapeGPRegressor":
+        data = {"X": arguments.pop("X"), "y": arguments.pop("y")}
+        return bs.LandscapeGPRegressor(**arguments).fit(**data)
+    return getattr(bs, name)(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"), [(name, argument) for name in WRONG for argument in WRONG[name]]
+)
+def test_a_wrong_argument_is_refused_by_name_with_its_value(valid, name, argument):
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(WRONG[name][argument])
+    def feed(value):
+        with pytest.raises((ValueError, TypeError, FileNotFoundError)) as caught:
+            call(name, valid[name] | {argument: value})
+        plt.close("all")
+        message = str(caught.value)
+        assert re.search(rf"`{argument}\b", message), (message, value)
+        assert "must" in message, (message, value)
+        assert says(message, value), (message, value)
+
+    feed()
+
+
+def says(message, value):
+    """Whether a message shows a value: as it is written, by its class, or by its shape."""
+    ways = [repr(value)[:20], str(value)[:20], type(value).__name__]
+    if isinstance(value, (list, np.ndarray)):
+        ways += ["NaN", "shape", str(np.shape(value)), *(repr(item)[:20] for item in value)]
+    if isinstance(value, dict):
+        ways += [repr(item) for pair in value.items() for item in pair]
+    return any(way in message for way in ways)
