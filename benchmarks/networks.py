@@ -6,7 +6,8 @@ below 1e-6 and no negative eigenvalue, a transition state a gradient below 1e-6 
 Lanczos on Hessian-vector products, which the search did not use. Printed for each set: weights,
 minima, transition states, parts of the graph, coverage, largest gradient, seconds, and whether all
 is as it should be. Maps go to a folder, from which a run that was stopped goes on; the table also
-goes to ``benchmarks/network_results.json``.
+goes to ``benchmarks/network_results.json``. With ``--topsearch`` IBM's TopSearch maps the same loss
+for as long, at most, and what it claims is judged in the same way.
 
 Run ``python benchmarks/networks.py --sets iris wine --minutes 25 --folder maps``.
 """
@@ -27,9 +28,15 @@ import torch
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 import bayescape as bs
+from bayescape.explore.captors import Captors
+from bayescape.explore.quench import QuenchStatus, quench
+from bayescape.explore.saddle import SaddleStatus, follow
+from benchmarks.mapping import topsearch_peer
+from benchmarks.mapping.problems import Problem
 from benchmarks.network_data import SETS, data, module
 
 L2 = 0.01
+BOX, STEP = 10.0, 0.1  # of TopSearch: largest weight, and steps of its basin hopping by the width
 TABLE = Path(__file__).parent / "network_results.json"
 TOLERANCE = 1e-6
 
@@ -89,6 +96,47 @@ def row_of(name, landscape, target):
     }
 
 
+def topsearch_row(name, target, python, minutes, seed):
+    """What TopSearch finds on the same loss, in the box that our starts' weights of 10 make.
+
+    It knows no exchange of hidden units, so what it claims is brought to rest and counted up to
+    them, as ours is: only a claim near which there is a stationary point of its kind counts.
+    """
+    X, y = data(name)
+    labels, d = np.unique(y, return_inverse=True)[1], len(target.names)
+    spec = {"kind": "network", "inputs": X.tolist(), "labels": labels.tolist()}
+    spec |= {"hidden": SETS[name][2], "l2": L2}
+    box = np.array([[-BOX], [BOX]]) * np.ones(d)
+    problem = Problem(name, target, box, spec)
+    limits = {"most_evaluations": 1e9, "most_seconds": 60 * minutes}
+    (outcome,) = topsearch_peer.run(python, problem, seed, steps=(STEP,), **limits)
+    rest = quench(target, outcome.minima) if len(outcome.minima) else None
+    tops = outcome.states
+    if len(tops):
+        modes = np.linalg.eigh(target.hessian(tops))[1][:, :, 0]
+        passes = follow(target, tops, modes, max_steps=100)
+    return {
+        "minima_claimed": len(outcome.minima),
+        "minima": distinct(target, rest, QuenchStatus.MINIMUM) if rest else 0,
+        "transition_states_claimed": len(tops),
+        "transition_states": (
+            distinct(target, passes, SaddleStatus.TRANSITION_STATE) if len(tops) else 0
+        ),
+        "seconds": round(outcome.seconds),
+        "evaluations": outcome.evaluations.asdict(),
+        "stopped": outcome.stopped,
+    }
+
+
+def distinct(target, ends, status):
+    """How many different points, up to exchanges of units, ended as they should."""
+    known = Captors.none(len(target.names), target.equivalence)
+    for row in np.flatnonzero(ends.status == status):
+        if not known.same(ends.theta[[row]], ends.energy[[row]]).any():
+            known = known.with_point(ends.theta[row], float(ends.energy[row]), ends.hessian[row])
+    return len(known)
+
+
 def mapped(name, folder, minutes, quenches, seed):
     """The map of a set, from its file if it is there."""
     target, path = target_of(name), folder / f"{name}.nc"
@@ -112,13 +160,24 @@ def main() -> None:
     parser.add_argument("--quenches", type=int, default=96, help="scattered starts, at most")
     parser.add_argument("--folder", type=Path, default=Path("maps"))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--topsearch", type=Path, metavar="FOLDER", help="where its environment is made"
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
     given.folder.mkdir(parents=True, exist_ok=True)
     table = json.loads(TABLE.read_text()) if TABLE.exists() else {}
     for name in given.sets:
         landscape = mapped(name, given.folder, given.minutes, given.quenches, given.seed)
+        before = table.get(name, {})
         table[name] = row = row_of(name, landscape, landscape.target)
+        if "topsearch" in before:
+            row["topsearch"] = before["topsearch"]
+        if given.topsearch:
+            python = topsearch_peer.environment(given.topsearch)
+            row["topsearch"] = topsearch_row(
+                name, landscape.target, python, given.minutes, given.seed
+            )
         TABLE.write_text(json.dumps(table, indent=1) + "\n")
         print(
             f"{name:>7}: {row['weights']} weights, {row['minima']} minima, "
@@ -126,6 +185,13 @@ def main() -> None:
             f"coverage {row['coverage']:.2f}, gradients below {row['largest_gradient']:.1e}, "
             f"{'verified' if row['verified'] else 'NOT VERIFIED'}, {row['seconds']} s"
         )
+        if "topsearch" in row:
+            peer = row["topsearch"]
+            print(
+                f"         TopSearch: {peer['minima']} minima of {peer['minima_claimed']} claimed, "
+                f"{peer['transition_states']} transition states of "
+                f"{peer['transition_states_claimed']}, {peer['seconds']} s; {peer['stopped']}"
+            )
 
 
 if __name__ == "__main__":
