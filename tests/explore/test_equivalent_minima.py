@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import sys
 
 import networkx as nx
 import numpy as np
@@ -188,6 +189,17 @@ def test_the_scales_of_what_units_exchange_are_one_and_their_box_holds_all_image
     for image in np.concatenate([images(target, point) for point in points]):
         assert not box.outside(image[None], 0.0).any()
     assert box.outside(10 * points, 0.0).all()
+
+
+def test_an_exploration_ends_before_its_hessians_fill_the_memory(rugged, monkeypatch):
+    target, _ = rugged
+    # Room for two points: their Hessians, and as much again for the eigenvectors.
+    monkeypatch.setattr(sys.modules["bayescape.explore.search"], "MEMORY", 2 * 16.0 * 7**2)
+    landscape = bs.explore(target, progress=False, max_quenches=60)
+    points = landscape.minima.sizes["minimum"]
+    points += landscape.transition_states.sizes["transition_state"]
+    assert landscape.stopped.startswith(f"the Hessians of {points} points in 7 coordinates fill")
+    assert any("not complete: the Hessians of" in warning for warning in landscape.warnings)
 
 
 def test_a_target_without_cheap_hessians_goes_by_gradients():
