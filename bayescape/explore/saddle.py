@@ -163,7 +163,8 @@ class _Climb:
         self.model = np.tile(np.eye(d), (count, 1, 1))
         self.exact = np.zeros(count, dtype=bool)
         self.doubts = np.zeros(count, dtype=int)
-        self.radius = np.full(count, LONGEST)
+        self.longest = LONGEST * box.reach
+        self.radius = np.full(count, self.longest)
         self.status = np.full(count, -1)
 
     @property
@@ -231,7 +232,7 @@ class _Climb:
         along[each, climbed] *= -1
         # On a ridge's floor the slope along the mode is nothing: climb by a fixed stride instead.
         flat = (values[each, climbed] > 0) & (np.abs(slope[each, climbed]) < 1e-8)
-        along[each[flat], climbed[flat]] = LONGEST
+        along[each[flat], climbed[flat]] = self.longest
         length = np.linalg.norm(along, axis=1, keepdims=True)
         along *= np.minimum(1.0, self.radius[rows][:, None] / np.maximum(length, 1e-300))
         move = np.einsum("bik,bk->bi", vectors, along)
@@ -256,7 +257,7 @@ class _Climb:
         self.exact[rows] = False
         self.doubts[rows] = np.where(error > WRONG, self.doubts[rows] + 1, 0)
         radius = self.radius[rows]
-        radius = np.where(error < 0.3, np.minimum(1.5 * radius, LONGEST), radius)
+        radius = np.where(error < 0.3, np.minimum(1.5 * radius, self.longest), radius)
         self.radius[rows] = np.where(error > 1.0, np.maximum(radius / 2, SHORTEST), radius)
         self.theta[rows], self.energy[rows], self.gradient[rows] = trial, energy, gradient
 

@@ -7,13 +7,14 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from bayescape.targets.equivalence import Equivalence
 from bayescape.targets.target import Target
 
-__all__ = ["MANY", "Scales", "scales_of"]
+__all__ = ["MANY", "Scales", "by_gradients", "scales_of"]
 
 Array = NDArray[np.float64]
 
-MANY = 50  # coordinates; beyond, a search is made of gradients, and matrices are not kept
+MANY = 50  # coordinates; beyond, a search is made of gradients, unless the target is `dense`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +28,14 @@ class Scales:
         interquartile range over 1.35, a normal distribution's standard deviation.
     low, high
         The box of the starts, ``(d,)``.
+    equivalence
+        Of the target, under which the box holds the images of all that it is made to hold.
     """
 
     unit: Array
     low: Array
     high: Array
+    equivalence: Equivalence | None = None
 
     @classmethod
     def of(cls, target: Target) -> Scales:
@@ -39,7 +43,11 @@ class Scales:
         starts = np.asarray(target.starts(256, np.random.default_rng(0)), dtype=float)
         low, high = np.quantile(starts, [0.25, 0.75], axis=0)
         unit = (high - low) / 1.35
-        return cls(np.where(unit > 0, unit, 1.0), starts.min(axis=0), starts.max(axis=0))
+        unit = np.where(unit > 0, unit, 1.0)
+        equivalence = getattr(target, "equivalence", None)
+        if equivalence is not None:  # what units exchange has one unit, so that images are as far
+            unit = equivalence.levelled(unit, np.mean)
+        return cls(unit, starts.min(axis=0), starts.max(axis=0), equivalence)
 
     def around(self, points: Array) -> Scales:
         """The same with a box that holds these points too, ``(M, d)``, and a unit about each.
@@ -49,9 +57,11 @@ class Scales:
         if not len(points):
             return self
         low = np.minimum(self.low, points.min(axis=0) - self.unit)
-        return dataclasses.replace(
-            self, low=low, high=np.maximum(self.high, points.max(axis=0) + self.unit)
-        )
+        high = np.maximum(self.high, points.max(axis=0) + self.unit)
+        if self.equivalence is not None:
+            largest = self.equivalence.levelled(np.maximum(np.abs(low), np.abs(high)), np.max)
+            low, high = np.minimum(low, -largest), np.maximum(high, largest)
+        return dataclasses.replace(self, low=low, high=high)
 
     @property
     def reach(self) -> float:
@@ -63,6 +73,11 @@ class Scales:
         width = margin * np.maximum(self.high - self.low, self.unit)
         out = (theta < self.low - width) | (theta > self.high + width)
         return np.asarray(out.any(axis=1))
+
+
+def by_gradients(target: Target) -> bool:
+    """Whether searches for transition states in a target had better do without Hessians."""
+    return len(target.names) > MANY and not getattr(target, "dense", False)
 
 
 def scales_of(target: Target, given: Array | Scales | None) -> Scales:

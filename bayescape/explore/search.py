@@ -41,6 +41,7 @@ LEAST = 60  # quenches before the rule is believed, for it sees no basin smaller
 LEAST_BY_COORDINATE = 10  # or so many by coordinate: the more there are, the less starts see,
 MOST_BY_COORDINATE = 200  # up to so many
 MOST_TASKS = 16  # at once
+MEMORY = 4e9  # bytes that the points' Hessians and their modes may take
 NEAREST = 8  # minima that each is tried to be joined with, in many coordinates
 
 
@@ -115,6 +116,9 @@ class Search:
         for result in results:
             self.pool.merge(result, known, independent=independent)
         self._tell()
+        points = len(self.pool.minima) + len(self.pool.states)
+        if not ended and 16.0 * points * self.d**2 > MEMORY:
+            ended = f"the Hessians of {points} points in {self.d} coordinates fill the memory"
         if ended:
             self.warnings.append(
                 "The exploration was interrupted: the map is what it had found."

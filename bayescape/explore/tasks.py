@@ -20,7 +20,7 @@ from bayescape.explore.hybrid import follow_by_gradients
 from bayescape.explore.path import line_summits, relax_string, summits
 from bayescape.explore.quench import Quenched, QuenchStatus, quench
 from bayescape.explore.saddle import SaddleStatus, follow
-from bayescape.explore.scales import MANY, Scales
+from bayescape.explore.scales import MANY, Scales, by_gradients
 from bayescape.targets.target import Target, bounds_of
 
 __all__ = ["PAIR_METHODS", "Climbs", "Limits", "Pair", "Quenches", "Result", "Task", "run"]
@@ -285,9 +285,11 @@ class _Gathered:
         patience: int,
     ) -> None:
         """Follow eigenvectors to transition states, and walk down both sides of each new one."""
-        if theta.shape[1] > MANY:
+        if by_gradients(self.target):
             ends = follow_by_gradients(self.target, theta, modes, scales=self.scales, known=known)
         else:
+            if theta.shape[1] > MANY:
+                models, max_steps, patience = None, 2 * max_steps, 1
             ends = follow(
                 self.target,
                 theta,

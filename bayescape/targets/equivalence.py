@@ -8,7 +8,7 @@ compared by moving the one as near to the other as the group allows, which is a 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,6 +167,21 @@ class Equivalence:
             for layer in self.layers
         ]
         return np.concatenate([np.empty((len(theta), 0)), *found], axis=1)
+
+    def levelled(self, values: Array, level: Callable[..., Array]) -> Array:
+        """Numbers by coordinate, ``(d,)``, made the same for all that units may exchange.
+
+        Parameters
+        ----------
+        values
+            What to level, such as lengths.
+        level
+            How, such as ``numpy.max`` or ``numpy.mean``: called with ``axis=0``.
+        """
+        values = np.array(values, dtype=float)
+        for layer in self.layers:
+            values[layer.units] = level(values[layer.units], axis=0)
+        return values
 
     def random(self, rng: np.random.Generator) -> tuple[Rows, Array]:
         """An element of the group by chance, all alike: ``index`` and ``sign``."""

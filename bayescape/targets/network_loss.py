@@ -30,6 +30,7 @@ __all__ = ["NetworkLoss"]
 
 Array = NDArray[np.float64]
 
+DENSE = 500  # weights up to which a Hessian takes as long as some ten gradients of one network
 ROOM = 4_000_000  # numbers that one evaluation may make at a time: 32 MB, some ten times over
 
 
@@ -158,6 +159,11 @@ class NetworkLoss:
         self._size = self.network.size(self._X) + self.loss.pairs
         layers, self._not_understood = hidden_units(self.network.module, self.network.places)
         self.equivalence = Equivalence(len(self.names), layers) if layers else None
+
+    @property
+    def dense(self) -> bool:
+        """Whether searches in many coordinates may ask for Hessians: up to 500 weights."""
+        return len(self.names) <= DENSE
 
     @property
     def n_classes(self) -> int:

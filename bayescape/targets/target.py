@@ -24,12 +24,15 @@ class Target(Protocol):
     which the energy is ``+inf``; ``costs``, for a gradient or Hessian that is made of other
     evaluations, such as ``{"gradient": {"value": 21}}``; ``dims`` and ``coords``, which label the
     arrays of ``constrain`` as ArviZ does, dims beyond the first by variable and labels by dim; and
-    ``observed``, observed data by name. The last three go into the posterior's tree. In many
-    coordinates ``hessian_vector_product``, ``(B, d), (B, d) -> (B, d)``, serves where there is one.
-    Points that are one and the same, as networks whose hidden units have changed places are, may be
-    told by ``symmetries``, a few orthogonal matrices that `bayescape.explore` enters all images by,
-    or by ``equivalence``, a group too large to list, of which it keeps one image of each point: see
-    `bayescape.Equivalence`, whose ``alignment``, ``lengths`` and ``log_multiplicity`` it calls.
+    ``observed``, observed data by name. The last three go into the posterior's tree.
+
+    In more than 50 coordinates searches do without Hessians, unless ``dense`` is true: where a
+    Hessian costs little beside as many gradients as there are coordinates. Points that are one and
+    the same, as networks whose hidden units have changed places are, may be told by ``symmetries``,
+    a few orthogonal matrices by which `bayescape.explore` enters all images, or by ``equivalence``,
+    a group too large to list, of which it keeps one image of each point: see
+    `bayescape.Equivalence`, whose ``alignment``, ``lengths``, ``levelled`` and ``log_multiplicity``
+    it calls.
     """
 
     @property

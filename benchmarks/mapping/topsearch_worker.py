@@ -82,6 +82,10 @@ def target_of(spec):
     """The function that a problem's ``spec`` describes."""
     if spec["kind"] == "posterior":
         return NormalPosterior(spec)
+    if spec["kind"] == "network":
+        from numpy_network import TanhNetwork  # beside this script
+
+        return TanhNetwork(spec)
     from bayescape.targets import surfaces
 
     return getattr(surfaces, spec["name"])(**spec["arguments"])

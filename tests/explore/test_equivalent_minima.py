@@ -2,15 +2,20 @@
 
 import dataclasses
 import itertools
+import sys
 
+import networkx as nx
 import numpy as np
 import pytest
+from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import nn
 
 import bayescape as bs
 from bayescape.explore.captors import Captors
+from bayescape.explore.scales import Scales, by_gradients
 from bayescape.explore.symmetry import Symmetry
 from bayescape.targets import Equivalence, Exchange
+from tests.targets.networks import classes_of, data
 
 GRID = np.linspace(-2, 2, 40)
 
@@ -158,3 +163,65 @@ def test_draws_come_from_all_images_where_all_are_listed():
     target.equivalence = None
     posterior = bs.sample(bs.explore(target, progress=False), 200, progress=False)
     assert len(posterior["minima"]["energy"]) == 8
+
+
+def test_a_network_of_more_than_fifty_weights_is_mapped_and_joined():
+    X, values = data(n=30)
+    module = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 3))
+    target = bs.NetworkLoss(module, X, classes_of(values, 3), l2=0.3)
+    assert len(target.names) == 59
+    assert not by_gradients(target)
+    landscape = bs.explore(target, progress=False, max_quenches=8)
+    minima, states = landscape.minima, landscape.transition_states
+    assert minima.sizes["minimum"] > 1
+    assert nx.number_connected_components(landscape.graph) == 1
+    for points, index in ((minima, 0), (states, 1)):
+        theta = points["theta"].values
+        assert (np.linalg.norm(target.energy_and_gradient(theta)[1], axis=1) < 1e-6).all()
+        for point in theta:  # by products that no search made use of
+            curvatures = eigsh(curved(target, point), k=3, which="SA", return_eigenvectors=False)
+            assert (curvatures < 0).sum() == index
+
+
+def curved(target, point):
+    """The Hessian at a point, as an operator on vectors."""
+    return LinearOperator(
+        (len(point), len(point)),
+        matvec=lambda v: target.hessian_vector_product(point[None], v.reshape(1, -1))[0],
+        dtype=float,
+    )
+
+
+def test_the_scales_of_what_units_exchange_are_one_and_their_box_holds_all_images():
+    target = planted()
+    scales = Scales.of(target)
+    units = target.equivalence.layers[0].units
+    np.testing.assert_array_equal(scales.unit[units[0]], scales.unit[units[1]])
+    rng = np.random.default_rng(0)
+    points = 5 * rng.standard_normal((3, 7))
+    box = scales.around(points)
+    for image in np.concatenate([images(target, point) for point in points]):
+        assert not box.outside(image[None], 0.0).any()
+    assert box.outside(10 * points, 0.0).all()
+
+
+def test_an_exploration_ends_before_its_hessians_fill_the_memory(rugged, monkeypatch):
+    target, _ = rugged
+    # Room for two points: their Hessians, and as much again for the eigenvectors.
+    monkeypatch.setattr(sys.modules["bayescape.explore.search"], "MEMORY", 2 * 16.0 * 7**2)
+    landscape = bs.explore(target, progress=False, max_quenches=60)
+    points = landscape.minima.sizes["minimum"]
+    points += landscape.transition_states.sizes["transition_state"]
+    assert landscape.stopped.startswith(f"the Hessians of {points} points in 7 coordinates fill")
+    assert any("not complete: the Hessians of" in warning for warning in landscape.warnings)
+
+
+def test_a_target_without_cheap_hessians_goes_by_gradients():
+    target = planted()
+    assert not by_gradients(target)
+    wide = nn.Sequential(nn.Linear(1, 200), nn.Tanh(), nn.Linear(200, 1))
+    assert by_gradients(bs.NetworkLoss(wide, GRID[:, None], GRID, "mse"))
+    half = nn.Sequential(nn.Linear(1, 60), nn.Tanh(), nn.Linear(60, 1))
+    dense = bs.NetworkLoss(half, GRID[:, None], GRID, "mse")
+    assert not by_gradients(dense)
+    assert by_gradients(Plain(dense))

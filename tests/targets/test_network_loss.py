@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from bayescape.targets import NetworkLoss
+from benchmarks.mapping.numpy_network import TanhNetwork
 
 from .networks import NETWORKS, Residual, X, Y, classes_of, perceptron
 from .test_target_contract import differences
@@ -47,6 +48,19 @@ def test_the_energy_is_that_of_torch_s_own_loss(module):
         assert energy == pytest.approx(expected.item(), rel=1e-12)
         mine = target.outputs(point[None], X)[0]
         np.testing.assert_allclose(mine, outputs.detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_derivatives_are_those_of_formulas_written_without_torch():
+    y = classes_of(Y, 3)
+    target = NetworkLoss(perceptron(3, 4, 3), X, y, l2=0.3)
+    formulas = TanhNetwork({"inputs": X, "labels": y, "hidden": 4, "l2": 0.3})
+    theta = 2 * target.starts(3, np.random.default_rng(0))
+    for mine, theirs in zip(
+        (*target.energy_and_gradient(theta), target.hessian(theta)),
+        (*formulas.energy_and_gradient(theta), formulas.hessian(theta)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-11, atol=1e-11)
 
 
 def test_one_output_is_the_difference_of_two():
