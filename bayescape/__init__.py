@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bayescape import kernels
 from bayescape.explore import continue_minima, explore
+from bayescape.landscape.conserved import Conserved, conserved
 from bayescape.landscape.continuation import Continuation, load_continuation
 from bayescape.landscape.record import Landscape, load_landscape
 from bayescape.landscape.thermodynamics import thermodynamics
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Conserved",
     "Continuation",
     "Decision",
     "Equivalence",
@@ -65,6 +67,7 @@ __all__ = [
     "SuperpositionJump",
     "Target",
     "compare",
+    "conserved",
     "continue_minima",
     "decide",
     "ensemble_gain",
