@@ -25,6 +25,7 @@ from bayescape.predict import (
     ensemble_gain,
     ensemble_temperature,
     ensemble_weights,
+    perturb,
     predict,
     to_gpytorch,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "load_continuation",
     "load_landscape",
     "load_posterior",
+    "perturb",
     "plot_comparison",
     "plot_continuation",
     "plot_disconnectivity",
