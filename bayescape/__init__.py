@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bayescape import kernels
 from bayescape.explore import continue_minima, explore
+from bayescape.landscape.conserved import Conserved, conserved
 from bayescape.landscape.continuation import Continuation, load_continuation
 from bayescape.landscape.record import Landscape, load_landscape
 from bayescape.landscape.thermodynamics import thermodynamics
@@ -21,9 +22,12 @@ from bayescape.plots import (
 )
 from bayescape.predict import (
     compare,
+    compare_classifiers,
     ensemble_gain,
     ensemble_temperature,
     ensemble_weights,
+    error_disagreement,
+    perturb,
     predict,
     to_gpytorch,
 )
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Conserved",
     "Continuation",
     "Decision",
     "Equivalence",
@@ -65,11 +70,14 @@ __all__ = [
     "SuperpositionJump",
     "Target",
     "compare",
+    "compare_classifiers",
+    "conserved",
     "continue_minima",
     "decide",
     "ensemble_gain",
     "ensemble_temperature",
     "ensemble_weights",
+    "error_disagreement",
     "explore",
     "from_gpytorch",
     "from_numpy",
@@ -79,6 +87,7 @@ __all__ = [
     "load_continuation",
     "load_landscape",
     "load_posterior",
+    "perturb",
     "plot_comparison",
     "plot_continuation",
     "plot_disconnectivity",

@@ -1,5 +1,6 @@
 """The map of a target: its record, what can be read from it, and its files in other formats."""
 
+from bayescape.landscape.conserved import Conserved, aligned_minima, conserved
 from bayescape.landscape.exchange import (
     read_graphml,
     read_pathsample,
@@ -22,10 +23,13 @@ from bayescape.landscape.record import Landscape, load_landscape
 from bayescape.landscape.thermodynamics import thermodynamics
 
 __all__ = [
+    "Conserved",
     "Landscape",
     "Merge",
     "Superbasin",
+    "aligned_minima",
     "barriers",
+    "conserved",
     "crossing_rates",
     "disconnectivity_tree",
     "load_landscape",
