@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["check_array", "check_choice", "check_file", "check_flag", "check_kind", "check_number"]
-__all__ += ["check_progress", "check_whole", "shown"]
+__all__ += ["check_progress", "check_whole", "check_within", "check_words", "shown"]
 
 LONGEST = 80  # characters of a value that a message repeats
 
@@ -66,6 +66,34 @@ def check_number(name: str, value: Any, low: float, *, finite: bool = True) -> f
         kind = "finite number" if finite else "number"
         raise ValueError(f"`{name}` must be a {kind} above {low:g}, got {shown(value)}")
     return float(value)
+
+
+def check_within(name: str, value: Any, low: float, high: float = np.inf) -> float:
+    """A number from ``low`` to ``high``, both included.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or outside.
+    """
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not low <= value <= high:
+        upwards = "on" if np.isinf(high) else f"to {high:g}"
+        raise ValueError(f"`{name}` must be a number from {low:g} {upwards}, got {shown(value)}")
+    return float(value)
+
+
+def check_words(name: str, value: Any) -> tuple[str, ...]:
+    """A tuple of strings.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if not isinstance(value, tuple) or not all(isinstance(word, str) for word in value):
+        raise ValueError(f"`{name}` must be a tuple of strings, got {shown(value)}")
+    return value
 
 
 def check_choice(name: str, value: Any, choices: Collection[str]) -> str:

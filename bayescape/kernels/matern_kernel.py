@@ -10,6 +10,7 @@ from gpytorch.constraints import Interval
 from gpytorch.priors import Prior
 from torch import Tensor
 
+from bayescape.arguments import check_flag, check_kind, check_number
 from bayescape.kernels.correlation import LARGEST_NU, SMALLEST_NU, correlation
 from bayescape.kernels.torch_correlation import of_fixed_order, of_order, squared_distance
 
@@ -63,6 +64,7 @@ class MaternKernel(gpytorch.kernels.Kernel):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        check_flag("learn_nu", learn_nu)
         if not learn_nu:
             if nu_prior is not None or nu_constraint is not None:
                 raise ValueError("`nu_prior` and `nu_constraint` need `learn_nu=True`")
@@ -71,6 +73,9 @@ class MaternKernel(gpytorch.kernels.Kernel):
             self._correlation = correlation("matern", nu)
             self._fixed_nu: float | None = float(nu)
             return
+        check_number("nu", nu, 0)
+        if nu_constraint is not None:
+            check_kind("nu_constraint", nu_constraint, Interval, "a GPyTorch constraint")
         constraint = Interval(SMALLEST_NU, LARGEST_NU) if nu_constraint is None else nu_constraint
         low, high = float(constraint.lower_bound.min()), float(constraint.upper_bound.max())
         # A constraint may hold its bounds in 32 bits.

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from bayescape.arguments import check_file
+from bayescape.arguments import check_file, check_kind, check_whole, check_within, check_words
 from bayescape.evaluations import Evaluations
 from bayescape.landscape.folds import Fold
 
@@ -61,6 +61,15 @@ class Continuation:
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("branches", "folds"):
+            check_kind(name, getattr(self, name), xr.Dataset, "an xarray.Dataset")
+        check_kind("parameter", self.parameter, str, "what the parameter is called")
+        check_kind("evaluations", self.evaluations, Evaluations, "Evaluations")
+        check_words("warnings", self.warnings)
+        check_within("seconds", self.seconds, 0)
+        check_whole("seed", self.seed, 0)
 
     @classmethod
     def from_arrays(

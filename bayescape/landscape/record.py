@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from bayescape.arguments import check_file
+from bayescape.arguments import check_file, check_kind, check_whole, check_within, check_words
 from bayescape.evaluations import Evaluations
 from bayescape.targets.target import Target
 
@@ -68,6 +68,17 @@ class Landscape:
     seconds: float
     seed: int
     target: Target | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("minima", "transition_states"):
+            check_kind(name, getattr(self, name), xr.Dataset, "an xarray.Dataset")
+        check_within("coverage", self.coverage, 0, 1)
+        check_kind("evaluations", self.evaluations, Evaluations, "Evaluations")
+        check_kind("ends", self.ends, Mapping, "a dict of counts")
+        check_kind("stopped", self.stopped, str, "a sentence")
+        check_words("warnings", self.warnings)
+        check_within("seconds", self.seconds, 0)
+        check_whole("seed", self.seed, 0)
 
     @classmethod
     def from_arrays(
@@ -281,6 +292,8 @@ def load_landscape(path: str | os.PathLike[str], target: Target | None = None) -
         If the file holds something else, or ``target`` has other coordinates.
     """
     path = check_file("path", path, "a netCDF file of a landscape")
+    if target is not None:
+        check_kind("target", target, Target, "a Target or None")
     try:
         with xr.open_datatree(path, engine="h5netcdf") as opened:
             tree = opened.load()
@@ -299,8 +312,8 @@ def load_landscape(path: str | os.PathLike[str], target: Target | None = None) -
     )
     if target is not None and tuple(target.names) != landscape.names:
         raise ValueError(
-            f"`target` has coordinates {tuple(target.names)}, but the map in {path} "
-            f"is over {landscape.names}"
+            f"`target` must have the coordinates of the map in {path}, {landscape.names}, "
+            f"got a {type(target).__name__} over {tuple(target.names)}"
         )
     return landscape
 

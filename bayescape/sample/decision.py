@@ -8,7 +8,15 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from bayescape.arguments import check_kind, check_number, check_whole
+from bayescape.arguments import (
+    check_choice,
+    check_flag,
+    check_kind,
+    check_number,
+    check_whole,
+    check_within,
+    check_words,
+)
 from bayescape.evaluations import Counted, Evaluations
 from bayescape.landscape.passes import merges
 from bayescape.landscape.rates import change_rate, relaxation_time
@@ -66,6 +74,16 @@ class Decision:
     ess: int
     pilot: Pilot
     evaluations: Evaluations
+
+    def __post_init__(self) -> None:
+        check_choice("method", self.method, METHODS)
+        check_flag("valid", self.valid)
+        check_words("reasons", self.reasons)
+        check_within("draws_per_change", self.draws_per_change, 0)
+        check_kind("costs", self.costs, pd.DataFrame, "a pandas.DataFrame")
+        check_whole("ess", self.ess, 1)
+        check_kind("pilot", self.pilot, Pilot, "a Pilot")
+        check_kind("evaluations", self.evaluations, Evaluations, "Evaluations")
 
     def __repr__(self) -> str:
         head = f"<bayescape.Decision: {self.method}{'' if self.valid else ' (not trusted)'}>"

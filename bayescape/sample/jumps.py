@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from pymc.step_methods.arraystep import ArrayStepShared
 from pymc.step_methods.compound import Competence, StepMethodState
 from pymc.step_methods.state import dataclass_state
 
+from bayescape.arguments import check_flag, check_kind, check_whole, shown
 from bayescape.sample.superposition import Superposition
 
 __all__ = ["SuperpositionJump"]
@@ -69,13 +71,26 @@ class SuperpositionJump(ArrayStepShared):
         initial_point: dict[str, Any] | None = None,
         compile_kwargs: dict[str, Any] | None = None,
     ) -> None:
+        check_kind("superposition", superposition, Superposition, "a Superposition")
+        check_whole("attempts", attempts, 1)
+        check_flag("blocked", blocked)
+        for name, given in (("initial_point", initial_point), ("compile_kwargs", compile_kwargs)):
+            if given is not None:
+                check_kind(name, given, Mapping, "a dict")
         model = pm.modelcontext(model)
-        if attempts < 1:
-            raise ValueError(f"`attempts` must be at least 1, got {attempts}")
         if initial_point is None:
             initial_point = model.initial_point()
         chosen = model.continuous_value_vars if vars is None else vars
-        value_vars = pm.util.get_value_vars_from_user_vars(chosen, model)
+        try:
+            value_vars = pm.util.get_value_vars_from_user_vars(chosen, model)
+        except (TypeError, ValueError, AttributeError, KeyError) as error:
+            raise ValueError(
+                f"`vars` must be free variables of the model, got {shown(vars)}"
+            ) from error
+        try:
+            np.random.default_rng(rng)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"`rng` must be a seed or a Generator, got {shown(rng)}") from error
         size = sum(np.size(initial_point[v.name]) for v in value_vars)
         if size != superposition.means.shape[1]:
             raise ValueError(

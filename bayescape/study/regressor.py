@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch.distributions import Distribution
 
-from bayescape.arguments import check_choice, check_whole
+from bayescape.arguments import check_choice, check_whole, shown
 from bayescape.explore import explore
 from bayescape.landscape.record import Landscape
 from bayescape.predict.predictions import predictions_at, thinned_draws
@@ -141,7 +141,13 @@ class LandscapeGPRegressor(RegressorMixin, BaseEstimator):
             jitter=self.jitter,
             input_names=None if labels is None else [str(label) for label in labels],
         )
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        try:
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        except ValueError as error:
+            raise ValueError(
+                "`random_state` must be a whole number from 0 to 2**32 - 1, a "
+                f"numpy.random.RandomState or None, got {shown(self.random_state)}"
+            ) from error
         seed = int(self.random_state) if isinstance(self.random_state, numbers.Integral) else seed
         self.landscape_: Landscape = explore(
             self.target_,

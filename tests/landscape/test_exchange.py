@@ -346,7 +346,7 @@ def test_a_target_fills_in_hessians_that_graphml_lacks(dumped, tmp_path):
     back = read_graphml(tmp_path / "map.graphml")
     xr.testing.assert_identical(back.minima, bare.minima)
     assert back.warnings == bare.warnings
-    with pytest.raises(ValueError, match="`target` has coordinates"):
+    with pytest.raises(ValueError, match="`target` must have the coordinates"):
         read_graphml(tmp_path / "map.graphml", Schwefel(2))
 
     full = read_topsearch(dumped, target=SixHumpCamel())

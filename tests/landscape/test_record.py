@@ -6,6 +6,7 @@ import xarray as xr
 
 from bayescape.evaluations import Counted, Evaluations
 from bayescape.landscape.record import Landscape, load_landscape
+from bayescape.targets import from_numpy
 
 
 class Named:
@@ -98,10 +99,13 @@ def test_an_empty_map_is_a_map(tmp_path):
 
 def test_a_target_is_attached_only_if_it_fits(landscape, tmp_path):
     landscape.save(tmp_path / "map.nc")
-    target = Named("a", "b")
+    target = from_numpy(lambda theta: -theta @ theta, names=["a", "b"])
     assert load_landscape(tmp_path / "map.nc", target).target is target
-    with pytest.raises(ValueError, match="has coordinates"):
-        load_landscape(tmp_path / "map.nc", Named("a", "c"))
+    other = from_numpy(lambda theta: -theta @ theta, names=["a", "c"])
+    with pytest.raises(ValueError, match="`target` must have the coordinates"):
+        load_landscape(tmp_path / "map.nc", other)
+    with pytest.raises(ValueError, match="`target` must be a Target or None"):
+        load_landscape(tmp_path / "map.nc", Named("a", "b"))
 
 
 def test_other_files_are_refused_in_a_sentence(tmp_path):

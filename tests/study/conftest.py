@@ -11,6 +11,7 @@ import xarray as xr
 from bayescape.evaluations import Evaluations
 from bayescape.landscape.record import Landscape
 from bayescape.predict.ensembles import ENSEMBLES
+from bayescape.sample.adapt import Pilot
 from bayescape.sample.decision import Decision
 from bayescape.study.data import Table
 from bayescape.study.study import Fit, Settings, Study
@@ -98,7 +99,7 @@ def decision_of():
         draws_per_change=40.0,
         costs=costs,
         ess=1000,
-        pilot=None,
+        pilot=Pilot((), None, np.empty((0, 0)), None, 0.0),
         evaluations=Evaluations(value=2000),
     )
 

@@ -197,8 +197,8 @@ def _with_target(landscape: Landscape, target: Target, source: str) -> Landscape
     """Return the map with its target, and that one's Hessians where some are not known."""
     if tuple(target.names) != landscape.names:
         raise ValueError(
-            f"`target` has coordinates {tuple(target.names)}, but the map in {source} is over "
-            f"{landscape.names}"
+            f"`target` must have the coordinates of the map in {source}, {landscape.names}, "
+            f"got a {type(target).__name__} over {tuple(target.names)}"
         )
     minima, states = landscape.minima, landscape.transition_states
     theta = np.concatenate([minima["theta"].values, states["theta"].values])
