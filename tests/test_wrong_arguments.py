@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bayescape as bs
+from bayescape.evaluations import Evaluations
 from bayescape.targets.surfaces import SixHumpCamel
 
 EXAMPLES = 12
@@ -128,6 +129,24 @@ def valid(tmp_path_factory):
             lambda t: -((t**4).sum() - depth * (t**2).sum()), ["a"], starts=[[1.0]]
         )
 
+    module = torch.nn.Sequential(torch.nn.Linear(1, 2), torch.nn.Tanh(), torch.nn.Linear(2, 1))
+    labels = np.array(["low", "high"])[(X[:, 0] > 1).astype(int)]
+    network = bs.NetworkLoss(module, X, labels, l2=0.1)
+    some = network.starts(4, np.random.default_rng(0))
+    networks = bs.Landscape.from_arrays(
+        names=network.names,
+        minima=some,
+        energies=network.energy(some),
+        hessians=np.tile(np.eye(7), (4, 1, 1)),
+        hits=np.ones(4, int),
+        transition_states=np.empty((0, 7)),
+        transition_energies=[],
+        transition_hessians=np.empty((0, 7, 7)),
+        joins=[],
+        coverage=0.9,
+        evaluations=Evaluations(),
+        target=network,
+    )
     path = tmp_path_factory.mktemp("maps") / "map.nc"
     landscape.save(path)
     with pm.Model() as stepped:
@@ -149,7 +168,18 @@ def valid(tmp_path_factory):
         "LandscapeGPRegressor": {"X": X, "y": Y},
         "Superposition": superposition,
         "SuperpositionJump": {"superposition": bs.Superposition(**superposition), "model": stepped},
+        "NetworkLoss": {"module": module, "X": X, "y": labels},
         "compare": {"landscape": landscape, "posterior": posterior, "X_test": X, "y_test": Y},
+        "compare_classifiers": {"landscape": networks, "X_test": X, "y_test": labels},
+        "conserved": {"landscape": networks, "groups": [[0, 1], [2, 3]], "permutations": 9},
+        "error_disagreement": {"landscape": networks, "X_test": X, "y_test": labels},
+        "perturb": {
+            "landscape": networks,
+            "conserved": np.arange(7) < 3,
+            "X_test": X,
+            "y_test": labels,
+            "repeats": 1,
+        },
         "continue_minima": {"target_of": of_nu, "grid": [1.5, 2.5], "progress": False},
         "decide": {"landscape": landscape},
         "ensemble_gain": {"landscape": landscape},
@@ -272,6 +302,43 @@ WRONG = {
         "basins": array(),
         "degrees": array(),
     },
+    "NetworkLoss": {
+        "module": LANDSCAPE,
+        "X": array(),
+        "y": array(),
+        "loss": choice(),
+        "l2": positive(),
+        "sharpness": positive(),
+        "noise": positive(),
+        "classes": maybe(st.one_of(st.integers(), words)),
+    },
+    "compare_classifiers": {
+        "landscape": LANDSCAPE,
+        "X_test": array(),
+        "y_test": array(),
+        "restarts": maybe(array()),
+        "draws": whole(1),
+        "temperature": positive(),
+        "seed": whole(0),
+    },
+    "conserved": {
+        "landscape": LANDSCAPE,
+        "groups": maybe(st.one_of(words, st.integers(), st.just([[0], [9]]))),
+        "energy": st.one_of(words, st.lists(st.integers(), min_size=1)),
+        "alpha": st.one_of(words, st.just(np.nan), st.just(1.5), nothing),
+        "permutations": whole(1),
+        "seed": whole(0),
+    },
+    "error_disagreement": {"landscape": LANDSCAPE, "X_test": array(), "y_test": array()},
+    "perturb": {
+        "landscape": LANDSCAPE,
+        "conserved": st.one_of(words, st.integers(), st.just([True])),
+        "X_test": array(),
+        "y_test": array(),
+        "size": positive(),
+        "repeats": whole(1),
+        "seed": whole(0),
+    },
     "compare": {
         "landscape": LANDSCAPE,
         "posterior": maybe(objects),
@@ -376,6 +443,7 @@ WRONG = {
         "chains": whole(1),
         "decision": maybe(objects),
         "groups": st.one_of(words, st.integers(), st.lists(words, min_size=1)),
+        "nuts": choice(),
         "progress": progress(),
     },
     "thermodynamics": {"landscape": LANDSCAPE, "temperatures": maybe(array())},
@@ -388,8 +456,9 @@ NOT_FED = {
     ("SuperpositionJump", "model"): "PyMC asks it for its variables before the step is made",
     ("kernels.MaternKernel", "kwargs"): "are GPyTorch's to check",
 }
-# Not called: a protocol, a record of compiled code's that nothing takes from a user, and a module.
-NO_FUNCTIONS = {"Target", "kernels.Correlation", "kernels"}
+# Not called: a protocol, records that nothing takes from a user, a module; and what the author of a
+# target says of its symmetries, which has tests of its own.
+NO_FUNCTIONS = {"Conserved", "Equivalence", "Exchange", "Target", "kernels.Correlation", "kernels"}
 
 
 def public(name):

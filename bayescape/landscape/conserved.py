@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayescape.arguments import check_kind, check_number, check_whole, check_within, shown
 from bayescape.landscape.passes import merges, superbasins
 from bayescape.landscape.record import Landscape
 
@@ -161,12 +162,16 @@ def conserved(
     Y. Benjamini, Y. Hochberg, J. R. Stat. Soc. B 57, 289 (1995); B. Phipson, G. K. Smyth, Stat.
     Appl. Genet. Mol. Biol. 9, 39 (2010), for p-values that are never zero.
     """
+    check_kind("landscape", landscape, Landscape, "a Landscape")
+    check_number("alpha", alpha, 0)
+    if alpha >= 1:
+        raise ValueError(f"`alpha` must be below 1, got {alpha!r}")
+    check_whole("permutations", permutations, 1)
+    check_whole("seed", seed, 0)
+    if energy is not None:
+        check_within("energy", energy, -np.inf)
     if groups is not None and energy is not None:
         raise ValueError("`groups` or `energy` may be given, not both")
-    if not (isinstance(alpha, float | int) and 0 < alpha < 1):
-        raise ValueError(f"`alpha` must be between 0 and 1, got {alpha!r}")
-    if isinstance(permutations, bool) or not isinstance(permutations, int) or permutations < 1:
-        raise ValueError(f"`permutations` must be a positive integer, got {permutations!r}")
     count = landscape.minima.sizes["minimum"]
     if groups is None:
         energy = widest_energy(landscape) if energy is None else float(energy)
@@ -234,7 +239,12 @@ def false_discovery_rate(p_values: Array) -> Array:
 
 
 def _checked(groups: Sequence[Sequence[int]], count: int) -> tuple[tuple[int, ...], ...]:
-    members = tuple(tuple(int(m) for m in group) for group in groups)
+    try:
+        members = tuple(tuple(int(m) for m in group) for group in groups)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`groups` must be lists of minima by position, got {shown(groups)}"
+        ) from error
     everyone = [m for group in members for m in group]
     if any(not 0 <= m < count for m in everyone):
         raise ValueError(f"`groups` must hold positions of the {count} minima, got {groups!r}")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
+from bayescape.arguments import check_array, check_kind, shown
 from bayescape.landscape.record import Landscape
 
 __all__ = ["area_under_curve", "calibration_error", "class_answers", "class_scores"]
@@ -86,6 +87,7 @@ def classifier_of(landscape: Landscape) -> Any:
     ValueError
         If the landscape has no target, or no minimum.
     """
+    check_kind("landscape", landscape, Landscape, "a Landscape")
     target: Any = landscape.target
     if target is None:
         raise ValueError(
@@ -109,11 +111,12 @@ def class_answers(target: Any, X_test: ArrayLike, y_test: ArrayLike) -> NDArray[
     ValueError
         If there is not one label per row, or one that is no class of the target.
     """
+    check_array("X_test", X_test, "an array of numbers")
     labels, classes = np.asarray(y_test), np.asarray(target.classes)
     if labels.shape != np.shape(X_test)[:1] or not len(labels):
         raise ValueError(
             f"`y_test` must have one label per row of `X_test`, shape {np.shape(X_test)[:1]}, "
-            f"got {labels.shape}"
+            f"got {labels.shape} in {shown(y_test)}"
         )
     same = labels[:, None] == classes
     if not same.any(axis=1).all():

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from bayescape.arguments import check_array, check_number, check_whole, shown
 from bayescape.landscape.record import Landscape
 from bayescape.predict.class_scores import (
     class_answers,
@@ -94,8 +95,9 @@ def compare_classifiers(
     """
     target = classifier_of(landscape)
     answers = class_answers(target, X_test, y_test)
-    if isinstance(draws, bool) or not isinstance(draws, int) or draws < 1:
-        raise ValueError(f"`draws` must be a positive integer, got {draws!r}")
+    check_whole("draws", draws, 1)
+    check_number("temperature", temperature, 0)
+    check_whole("seed", seed, 0)
     theta = landscape.minima["theta"].values
     each = target.predict_proba(theta, X_test)
     found: dict[str, tuple[Array, Array]] = {}
@@ -189,7 +191,9 @@ def error_disagreement(landscape: Landscape, X_test: ArrayLike, y_test: ArrayLik
 
 
 def _restarts(restarts: Any, d: int) -> Array:
-    points = np.array(restarts, dtype=float, order="C")
+    points = np.ascontiguousarray(check_array("restarts", restarts, f"points, shape (S, {d})"))
     if points.ndim != 2 or points.shape[1] != d or not len(points):
-        raise ValueError(f"`restarts` must be points, shape (S, {d}), got {points.shape}")
+        raise ValueError(
+            f"`restarts` must be points, shape (S, {d}), got {points.shape} in {shown(restarts)}"
+        )
     return points

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from bayescape.arguments import check_number, check_whole, shown
 from bayescape.landscape.conserved import Conserved, aligned_minima
 from bayescape.landscape.record import Landscape
 from bayescape.predict.class_scores import class_answers, class_scores, classifier_of
@@ -91,10 +92,9 @@ def perturb(
     target = classifier_of(landscape)
     answers = class_answers(target, X_test, y_test)
     theta, chosen = _choice(landscape, conserved)
-    if not (isinstance(size, int | float) and 0 < size < np.inf):
-        raise ValueError(f"`size` must be a positive number, got {size!r}")
-    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
-        raise ValueError(f"`repeats` must be a positive integer, got {repeats!r}")
+    check_number("size", size, 0)
+    check_whole("repeats", repeats, 1)
+    check_whole("seed", seed, 0)
     rng = np.random.default_rng(seed)
     before = class_scores(target.predict_proba(theta, X_test), answers)
     shape = (len(theta), repeats)
@@ -140,7 +140,7 @@ def _choice(
     if theta.shape != (count, d) or chosen.shape != (d,) or chosen.dtype != bool:
         raise ValueError(
             f"`conserved` must be what `conserved` made of this landscape, or ({d},) of bool, "
-            f"got {chosen.dtype} of shape {chosen.shape}"
+            f"got {chosen.dtype} of shape {chosen.shape} in {shown(conserved)}"
         )
     if not 0 < chosen.sum() < d:
         raise ValueError(

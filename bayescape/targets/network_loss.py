@@ -15,6 +15,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from bayescape.arguments import check_array, check_choice, check_kind, check_number, shown
 from bayescape.targets.batched_module import BatchedModule
 from bayescape.targets.equivalence import Equivalence
 from bayescape.targets.hidden_units import hidden_units
@@ -126,13 +127,10 @@ class NetworkLoss:
         noise: float = 1.0,
         classes: ArrayLike | None = None,
     ) -> None:
-        if not isinstance(module, nn.Module):
-            raise ValueError(f"`module` must be a torch.nn.Module, got {type(module).__name__}")
+        check_kind("module", module, nn.Module, "a torch.nn.Module")
         for name, value in (("l2", l2), ("sharpness", sharpness), ("noise", noise)):
-            if not (isinstance(value, int | float) and 0 < value < math.inf):
-                raise ValueError(f"`{name}` must be a positive number, got {value!r}")
-        if loss not in LOSSES:
-            raise ValueError(f"`loss` must be one of {list(LOSSES)}, got {loss!r}")
+            check_number(name, value, 0)
+        check_choice("loss", loss, LOSSES)
         if loss == "mse" and classes is not None:
             raise ValueError("`classes` is for the losses 'cross_entropy' and 'auc' only")
         self.l2 = float(l2)
@@ -143,9 +141,7 @@ class NetworkLoss:
         self._X = _inputs(X, "X")
         outputs = _outputs_of(self.network, self._X)
         if np.shape(y)[:1] != (len(self._X),):
-            raise ValueError(
-                f"`y` must have as many rows as `X`, {len(self._X)}, got shape {np.shape(y)}"
-            )
+            raise ValueError(f"`y` must have as many rows as `X`, {len(self._X)}, got {shown(y)}")
         self.loss: Loss
         if loss == "cross_entropy":
             self.loss = CrossEntropy(y, classes, outputs)
@@ -298,16 +294,13 @@ def _tensor(array: Array) -> Tensor:
 
 
 def _inputs(X: ArrayLike, argument: str) -> Tensor:
-    try:
-        array = np.array(X, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"`{argument}` must be an array of numbers, got {X!r}") from error
+    array = check_array(argument, X, "an array of numbers, (N, ...)")
     if array.ndim < 2 or not array.size:
         raise ValueError(
             f"`{argument}` must have shape (N, ...), rows first and at least one, got {array.shape}"
         )
     if not np.isfinite(array).all():
-        raise ValueError(f"`{argument}` must hold finite numbers only")
+        raise ValueError(f"`{argument}` must hold finite numbers only, got {shown(X)}")
     return torch.tensor(array)
 
 

@@ -172,8 +172,11 @@ def test_the_same_seed_gives_the_same_table():
     ("given", "message"),
     [
         ({"groups": GROUPS, "energy": 1.0}, "`groups` or `energy` may be given"),
-        ({"groups": GROUPS, "alpha": 1.0}, "`alpha` must be between 0 and 1"),
-        ({"groups": GROUPS, "permutations": 0}, "`permutations` must be a positive integer"),
+        ({"groups": GROUPS, "alpha": 1.0}, "`alpha` must be below 1"),
+        (
+            {"groups": GROUPS, "permutations": 0},
+            "`permutations` must be a whole number, at least 1",
+        ),
         ({"groups": [[0, 24], [1, 2]]}, "`groups` must hold positions of the 24 minima"),
         ({"groups": [[0, 1], [1, 2]]}, "`groups` must not share minima"),
         ({"groups": [[0, 1, 2]]}, "`groups` must be two or more"),

@@ -107,9 +107,9 @@ def test_disagreement_is_the_share_of_rows_that_one_of_two_gets_right(trained):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"draws": 0}, "`draws` must be a positive integer"),
+        ({"draws": 0}, "`draws` must be a whole number, at least 1"),
         ({"restarts": np.zeros(15)}, r"`restarts` must be points, shape \(S, 15\)"),
-        ({"temperature": -1.0}, "`temperature` must be a positive number"),
+        ({"temperature": -1.0}, "`temperature` must be a finite number above 0"),
         ({"y_test": np.zeros(3)}, "`y_test` must have one label per row"),
     ],
 )

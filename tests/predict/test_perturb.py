@@ -80,8 +80,8 @@ def test_intervals_cover_what_many_repeats_give(trained):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"size": 0}, "`size` must be a positive number"),
-        ({"repeats": 0}, "`repeats` must be a positive integer"),
+        ({"size": 0}, "`size` must be a finite number above 0"),
+        ({"repeats": 0}, "`repeats` must be a whole number, at least 1"),
         ({"conserved": np.ones(3, bool)}, r"`conserved` must be what `conserved` made"),
         ({"conserved": np.ones(15, bool)}, "and not all, got 15"),
         ({"conserved": np.zeros(15, bool)}, "and not all, got 0"),

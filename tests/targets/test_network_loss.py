@@ -177,7 +177,7 @@ def test_starts_are_what_the_module_would_draw_and_leave_torch_s_own_seed_alone(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"module": 3}, "`module` must be a torch.nn.Module, got int"),
+        ({"module": 3}, "`module` must be a torch.nn.Module, got 3 of type int"),
         ({"module": nn.Tanh()}, "`module` must have a parameter"),
         ({"module": nn.Linear(4, 2)}, r"`module` must take `X`, of shape \(40, 3\)"),
         ({"module": nn.Linear(3, 3)}, "`module` must have 2 or one outputs"),
@@ -195,9 +195,9 @@ def test_starts_are_what_the_module_would_draw_and_leave_torch_s_own_seed_alone(
         ({"loss": "auc", "y": np.arange(40) % 3}, "`y` must have rows of two classes"),
         ({"loss": "auc", "module": nn.Linear(3, 3)}, "one or two outputs"),
         ({"loss": "hinge"}, "`loss` must be one of"),
-        ({"l2": 0.0}, "`l2` must be a positive number, got 0.0"),
-        ({"sharpness": -1.0}, "`sharpness` must be a positive number"),
-        ({"noise": np.inf}, "`noise` must be a positive number"),
+        ({"l2": 0.0}, "`l2` must be a finite number above 0, got 0.0"),
+        ({"sharpness": -1.0}, "`sharpness` must be a finite number above 0"),
+        ({"noise": np.inf}, "`noise` must be a finite number above 0"),
     ],
 )
 def test_wrong_arguments_are_refused_in_one_sentence(changes, message):
