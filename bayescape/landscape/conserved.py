@@ -145,6 +145,10 @@ def conserved(
             ``|mean| / rms`` over all minima, 1 if it is the same in all.
         ``common_p_value``, ``common_q_value``, ``common``
             As above, of the consistency.
+        ``strength``
+            ``|mean| / (sd + s)`` over all minima, with ``s`` the root mean square of all
+            coordinates: near 0 for one that is small in every minimum, however consistently. It
+            ranks coordinates that are conserved *and* of consequence; it is no test.
 
     Raises
     ------
@@ -160,7 +164,8 @@ def conserved(
     References
     ----------
     Y. Benjamini, Y. Hochberg, J. R. Stat. Soc. B 57, 289 (1995); B. Phipson, G. K. Smyth, Stat.
-    Appl. Genet. Mol. Biol. 9, 39 (2010), for p-values that are never zero.
+    Appl. Genet. Mol. Biol. 9, 39 (2010), for p-values that are never zero; V. G. Tusher,
+    R. Tibshirani, G. Chu, PNAS 98, 5116 (2001), for a constant beside the spread.
     """
     check_kind("landscape", landscape, Landscape, "a Landscape")
     check_number("alpha", alpha, 0)
@@ -194,7 +199,7 @@ def conserved(
     frame["conserved"] = frame["q_value"] <= alpha
     frame["common"] = frame["common_q_value"] <= alpha
     columns = ["mean", "within", "between", "all", "ratio", "p_value", "q_value", "conserved"]
-    columns += ["consistency", "common_p_value", "common_q_value", "common"]
+    columns += ["consistency", "common_p_value", "common_q_value", "common", "strength"]
     return Conserved(frame[columns], theta, members, energy, float(alpha), permutations)
 
 
@@ -314,8 +319,10 @@ def _over_all(
     for _ in range(permutations):
         drawn = rng.choice([-1.0, 1.0], size=theta.shape) * theta
         exceeded += _consistency(_aligned(drawn, equivalence)) >= consistency - 1e-12
+    size = np.sqrt((theta**2).mean())
     return {
         "consistency": consistency,
+        "strength": np.abs(theta.mean(axis=0)) / (theta.std(axis=0) + (size or 1.0)),
         "common_p_value": (1 + exceeded) / (1 + permutations),
     }
 

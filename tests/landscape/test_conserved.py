@@ -194,3 +194,20 @@ def test_wrong_arguments_are_refused_in_one_sentence(given, message):
 def test_alignment_leaves_a_target_without_symmetries_alone():
     theta = planted(np.random.default_rng(0))
     np.testing.assert_array_equal(aligned_minima(map_of(theta)), theta)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_weights_of_the_inputs_that_matter_are_the_strong_ones_of_a_trained_network(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(800, 6))
+    y = (np.sin(2 * X[:, 0]) + X[:, 1] ** 2 > 0.5).astype(int)
+    module = nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 1))
+    target = bs.NetworkLoss(module, X, y, l2=0.1)
+    landscape = bs.explore(target, seed=seed, progress=False, max_quenches=16, budget=20_000)
+    count = landscape.minima.sizes["minimum"]
+    halves = [range(0, count, 2), range(1, count, 2)]
+    table = bs.conserved(landscape, halves, permutations=99).table
+    feeds = table[table.index.str.startswith("0.weight")]
+    matters = feeds.index.str.contains(r",[01]\]", regex=True)
+    assert roc_auc_score(matters, feeds["strength"]) >= 0.95
