@@ -110,10 +110,14 @@ def test_nutpie_cut_short_is_no_result():
         if next(evaluated) == 1:
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
-        run_nutpie(
-            target, mixture, np.zeros((4, 2)), draws=20_000, tune=100, seed=0, report=reported
-        )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # xdist's workers ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_nutpie(
+                target, mixture, np.zeros((4, 2)), draws=20_000, tune=100, seed=0, report=reported
+            )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_who_runs_nuts_is_checked():
