@@ -17,6 +17,7 @@ from bayescape.plots import (
     plot_disconnectivity,
     plot_heat_capacity,
     plot_marginals,
+    plot_network,
     plot_pair,
     plot_predictions,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "plot_disconnectivity",
     "plot_heat_capacity",
     "plot_marginals",
+    "plot_network",
     "plot_pair",
     "plot_predictions",
     "predict",

@@ -200,6 +200,7 @@ def valid(tmp_path_factory):
         "plot_disconnectivity": {"landscape": landscape},
         "plot_heat_capacity": {"thermo": landscape},
         "plot_marginals": {"landscape": landscape, "posterior": posterior},
+        "plot_network": {"landscape": networks},
         "plot_pair": {"landscape": landscape, "posterior": posterior},
         "plot_predictions": {
             "landscape": landscape,
@@ -405,13 +406,25 @@ WRONG = {
     "load_posterior": {"path": path()},
     "plot_comparison": {"frame": LANDSCAPE},
     "plot_continuation": {"continuation": LANDSCAPE, "ax": AXES, "relative": flag()},
-    "plot_disconnectivity": {"landscape": LANDSCAPE, "ax": AXES},
+    "plot_disconnectivity": {
+        "landscape": LANDSCAPE,
+        "ax": AXES,
+        "groups": maybe(st.one_of(words, st.integers(), st.just([[0], [99]]))),
+    },
     "plot_heat_capacity": {"thermo": LANDSCAPE, "ax": AXES},
     "plot_marginals": {
         "landscape": LANDSCAPE,
         "posterior": LANDSCAPE,
         "coordinates": maybe(st.one_of(st.integers(), st.lists(words, min_size=1))),
         "maximum": whole(1),
+    },
+    "plot_network": {
+        "landscape": LANDSCAPE,
+        "conserved": maybe(st.one_of(words, st.integers(), st.just([True]))),
+        "minimum": st.one_of(whole(0), st.integers(4)),
+        "inputs": maybe(st.one_of(words, st.integers(), st.just(["a", "b"]))),
+        "outputs": maybe(st.one_of(words, st.integers(), st.just(["a", "b"]))),
+        "ax": AXES,
     },
     "plot_pair": {
         "landscape": LANDSCAPE,

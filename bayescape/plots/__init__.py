@@ -5,6 +5,7 @@ from bayescape.plots.continuation import plot_continuation
 from bayescape.plots.disconnectivity import plot_disconnectivity
 from bayescape.plots.heat_capacity import plot_heat_capacity
 from bayescape.plots.marginals import plot_marginals
+from bayescape.plots.network import plot_network
 from bayescape.plots.pair import plot_pair
 from bayescape.plots.predictions import plot_predictions
 
@@ -14,6 +15,7 @@ __all__ = [
     "plot_disconnectivity",
     "plot_heat_capacity",
     "plot_marginals",
+    "plot_network",
     "plot_pair",
     "plot_predictions",
 ]

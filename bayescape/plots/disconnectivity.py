@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from bayescape.arguments import check_kind
+from bayescape.arguments import check_kind, shown
 from bayescape.landscape.passes import Superbasin, disconnectivity_tree
 from bayescape.landscape.record import Landscape
 from bayescape.landscape.thermodynamics import log_volumes
@@ -96,7 +96,12 @@ def layout_branches(landscape: Landscape) -> list[Branch]:
     return sorted(roots, key=lambda root: min(root.minima))
 
 
-def plot_disconnectivity(landscape: Landscape, ax: Axes | None = None) -> Figure:
+def plot_disconnectivity(
+    landscape: Landscape,
+    ax: Axes | None = None,
+    *,
+    groups: Sequence[Sequence[int]] | None = None,
+) -> Figure:
     """Draw the disconnectivity graph of a landscape.
 
     Parameters
@@ -105,6 +110,9 @@ def plot_disconnectivity(landscape: Landscape, ax: Axes | None = None) -> Figure
         A map with at least one minimum.
     ax
         Where to draw; a new figure by default, wide enough for the minima.
+    groups
+        Minima by position, as `Conserved.groups` has them: a branch whose minima are all of one
+        group has the group's colour. By default every minimum has its own.
 
     Returns
     -------
@@ -117,7 +125,7 @@ def plot_disconnectivity(landscape: Landscape, ax: Axes | None = None) -> Figure
     Raises
     ------
     ValueError
-        If the landscape has no minimum.
+        If the landscape has no minimum, or ``groups`` are no minima of it.
     """
     check_kind("landscape", landscape, Landscape, "a Landscape")
     if ax is not None:
@@ -126,6 +134,7 @@ def plot_disconnectivity(landscape: Landscape, ax: Axes | None = None) -> Figure
     count = len(energies)
     if not count:
         raise ValueError("`landscape` has no minimum, so there is nothing to draw")
+    of_group = None if groups is None else _group_of_each(groups, count)
     if ax is None:
         width = float(np.clip(1.6 + 0.85 * count, 3.6, 6.4) if count <= 12 else 6.4 + 0.1 * count)
         ax = new_figure(min(width, 14.0), 4.4).subplots()
@@ -134,7 +143,7 @@ def plot_disconnectivity(landscape: Landscape, ax: Axes | None = None) -> Figure
     highest = max([b.bottom for root in roots for b in root.walk()]) - lowest
     ceiling = highest + (0.12 * highest if highest > 0 else 1.0)
 
-    _draw_branches(ax, roots, lowest, ceiling)
+    _draw_branches(ax, roots, lowest, ceiling, of_group)
     log_z = log_volumes(landscape) - energies
     with_share = count <= _LABELLED_OCCUPATION and not np.isnan(log_z).any()
     _label_leaves(ax, softmax(log_z), roots, lowest, with_share)
@@ -182,7 +191,33 @@ def _upright(children: Sequence[Branch], first: int, last: int) -> float:
     return 0.5 * (first + last)
 
 
-def _draw_branches(ax: Axes, roots: list[Branch], lowest: float, ceiling: float) -> None:
+def _group_of_each(groups: Sequence[Sequence[int]], count: int) -> list[int]:
+    """Position of each minimum's group; -1 for those in none."""
+    found = [-1] * count
+    try:
+        for g, group in enumerate(groups):
+            for m in group:
+                if not 0 <= m < count:
+                    raise ValueError
+                found[m] = g
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`groups` must be lists of the {count} minima by position, got {shown(groups)}"
+        ) from error
+    return found
+
+
+def _colour(minima: Sequence[int], of_group: list[int] | None) -> str:
+    """A leaf's own colour; or that of the group that all minima of a branch are in."""
+    if of_group is None:
+        return basin_colour(minima[0]) if len(minima) == 1 else BLACK
+    (first, *others) = {of_group[m] for m in minima}
+    return BLACK if others else basin_colour(first)
+
+
+def _draw_branches(
+    ax: Axes, roots: list[Branch], lowest: float, ceiling: float, of_group: list[int] | None
+) -> None:
     few = sum(len(root.minima) for root in roots) <= 20
     for root in roots:
         for branch in root.walk():
@@ -192,7 +227,7 @@ def _draw_branches(ax: Axes, roots: list[Branch], lowest: float, ceiling: float)
             (line,) = ax.plot(
                 [branch.x, branch.x],
                 [branch.bottom - lowest, top],
-                color=basin_colour(branch.minima[0]) if single else BLACK,
+                color=_colour(branch.minima, of_group),
                 linewidth=2.2 if single and few else 1.2,
                 linestyle="--" if leads_nowhere and len(roots) > 1 else "-",
                 solid_capstyle="butt",

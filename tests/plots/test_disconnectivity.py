@@ -166,3 +166,25 @@ def test_a_long_chain_needs_no_recursion_limit(make_landscape):
     landscape = make_landscape(energies, [(m + 0.5, m - 1, m) for m in range(1, count)])
     (root,) = layout_branches(landscape)
     assert len(root.walk()) == 2 * count - 1
+
+
+def test_branches_of_one_group_have_its_colour(four, picture):
+    # The first merge joins two minima; the rest is in no group.
+    lowest = min(
+        (b for b in everything(layout_branches(four)) if b.children), key=lambda b: b.bottom
+    )
+    ax = picture(plot_disconnectivity(four, groups=[[], lowest.minima])).axes[0]
+    for line in ax.lines:
+        minima = {int(m) for m in line.get_label().removeprefix("_branch ").split()}
+        if minima <= set(lowest.minima):
+            assert same_color(line.get_color(), basin_colour(1))
+        elif minima & set(lowest.minima):
+            assert same_color(line.get_color(), "black")
+        else:
+            assert same_color(line.get_color(), basin_colour(-1))
+
+
+@pytest.mark.parametrize("groups", ["a", 3, [[0], [4]], [[0.5]]])
+def test_groups_that_are_no_minima_are_refused(four, groups):
+    with pytest.raises(ValueError, match="`groups` must be lists of the 4 minima by position"):
+        plot_disconnectivity(four, groups=groups)
