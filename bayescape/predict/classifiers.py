@@ -191,7 +191,7 @@ def error_disagreement(landscape: Landscape, X_test: ArrayLike, y_test: ArrayLik
 
 
 def _restarts(restarts: Any, d: int) -> Array:
-    points = np.ascontiguousarray(check_array("restarts", restarts, f"points, shape (S, {d})"))
+    points = check_array("restarts", restarts, f"points, shape (S, {d})")
     if points.ndim != 2 or points.shape[1] != d or not len(points):
         raise ValueError(
             f"`restarts` must be points, shape (S, {d}), got {points.shape} in {shown(restarts)}"

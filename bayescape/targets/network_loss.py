@@ -290,7 +290,7 @@ def _chunks(count: int, size: int) -> Iterator[slice]:
 
 
 def _tensor(array: Array) -> Tensor:
-    return torch.tensor(array, dtype=torch.float64)
+    return torch.tensor(np.ascontiguousarray(array), dtype=torch.float64)  # no negative strides
 
 
 def _inputs(X: ArrayLike, argument: str) -> Tensor:

@@ -210,3 +210,15 @@ def test_regression_has_no_probabilities():
     target = NETWORKS["network-squares"]()
     with pytest.raises(ValueError, match="`predict_proba` needs classes"):
         target.predict_proba(target.starts(1, np.random.default_rng(0)), X)
+
+
+def test_points_may_lie_in_memory_in_any_way():
+    target = NetworkLoss(nn.Linear(3, 2), np.eye(3), [0, 1, 1])
+    theta = target.starts(4, np.random.default_rng(0))
+    for way in (theta[::-1], np.asfortranarray(theta)[::-1]):
+        np.testing.assert_array_equal(target.energy(way), target.energy(theta)[::-1])
+        np.testing.assert_array_equal(
+            target.hessian_vector_product(way, way),
+            target.hessian_vector_product(theta, theta)[::-1],
+        )
+        assert target.predict_proba(way, np.eye(3)[::-1]).shape == (4, 3, 2)
