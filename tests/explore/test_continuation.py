@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import assume, example, given, settings
+from hypothesis import Phase, assume, example, given, settings
 from hypothesis import strategies as st
 from torch.distributions import LogNormal
 
@@ -81,8 +81,12 @@ def test_each_branch_keeps_its_identity(quartic):
     assert kinds[right] == ("grid", "fold")
 
 
+# Each example takes a second: shrinking one that fails would take longer than looking at it.
+UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
+
+
 # The same examples each time, so that a failure can be looked at.
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True, phases=UNSHRUNK)
 @given(
     roots=st.lists(st.floats(-1.5, 1.5), min_size=4, max_size=4).filter(
         lambda r: np.diff(np.sort(r)).min() > 0.15
@@ -104,6 +108,8 @@ def test_all_folds_of_random_sextics_from_one_exploration(roots, angle, points):
     # Two turns much closer than a step cannot be told from none.
     assume(np.abs(np.diff(family(0.0).P.deriv()(np.sort(roots)))).min() > 0.005 * width)
     grid = np.linspace(known[0] - 0.3 * width, known[-1] + 0.4 * width, points)
+    # Whether a minimum is there at its fold is a matter of rounding.
+    assume(np.abs(grid[:, None] - known).min() > 1e-6 * width)
     found = continue_minima(family, grid, explorations=1, progress=False)
     assert found.warnings == ()
     np.testing.assert_allclose(found.folds["value"], known, atol=1e-9)
