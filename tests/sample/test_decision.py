@@ -5,7 +5,17 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bayescape.sample.decision import _independence_acceptance, decide
+from bayescape.explore import explore
+from bayescape.sample import sample
+from bayescape.sample.adapt import settle
+from bayescape.sample.decision import (
+    _independence_acceptance,
+    _leapfrogs_per_draw,
+    _predict_hmc,
+    decide,
+)
+from bayescape.sample.superposition import harmonic_superposition
+from bayescape.targets.surfaces import GaussianMixture
 
 from .problems import far_apart, map_of, single
 
@@ -70,6 +80,69 @@ def test_more_draws_cost_more():
     assert (
         many.costs["gradient_equivalents"] > few.costs["gradient_equivalents"]
     ).all() or np.isinf(many.costs["gradient_equivalents"]).any()
+
+
+class DoubleWell:
+    """Two wells of the same depth along one coordinate, with a barrier of ``height`` nats."""
+
+    names = ("across", "aside")
+
+    def __init__(self, height):
+        self.height = height
+
+    def energy(self, theta):
+        x, y = theta.T
+        return self.height * (x**2 - 1) ** 2 + 2 * y**2
+
+    def energy_and_gradient(self, theta):
+        x, y = theta.T
+        gradient = np.stack([4 * self.height * x * (x**2 - 1), 4 * y], axis=1)
+        return self.energy(theta), gradient
+
+    def hessian(self, theta):
+        out = np.zeros((len(theta), 2, 2))
+        out[:, 0, 0] = 4 * self.height * (3 * theta[:, 0] ** 2 - 1)
+        out[:, 1, 1] = 4
+        return out
+
+    def starts(self, count, rng):
+        return rng.normal(0.0, 1.5, size=(count, 2))
+
+    def constrain(self, theta):
+        return dict(zip(self.names, theta.T, strict=True))
+
+
+def test_predicted_draws_per_change_are_those_of_the_formula_and_of_nuts():
+    """Eyring's rate in closed form, ``omega / 2 pi * exp(-height)``, and the changes counted."""
+    landscape = explore(DoubleWell(2.0), progress=False)
+    decision = decide(landscape, ess=1000)
+    # A well's frequency in units where the metric is one; a draw lasts for a time of pi.
+    frequency = np.sqrt(8 * 2.0 * decision.pilot.superposition.within_covariance()[0, 0])
+    assert decision.draws_per_change == pytest.approx(2 * np.exp(2.0) / frequency, rel=0.01)
+
+    posterior = sample(landscape, 2000, "hmc", progress=False)
+    side = posterior["posterior"]["across"].values > 0
+    changes = (side[:, 1:] != side[:, :-1]).sum()
+    assert changes > 40  # or there is nothing to compare with
+    assert decision.draws_per_change == pytest.approx(side.size / changes, rel=0.6)
+
+
+def test_one_basin_is_never_changed():
+    assert decide(map_of(single())).draws_per_change == np.inf
+
+
+def test_the_pilot_costs_at_most_a_tenth_of_nuts_where_nuts_will_do():
+    """One basin in many coordinates, to whose shape a mixture takes several rounds."""
+    wide = GaussianMixture([1.0], np.zeros((1, 40)), np.eye(40)[None])
+    landscape, ess = map_of(wide), 1500
+    first = harmonic_superposition(landscape)
+    unlimited = settle(wide, first, np.random.default_rng([0, 1]), ess=ess)
+    decision = decide(landscape, ess=ess)
+    assert decision.costs.loc["hmc", "valid"]
+    # What NUTS will cost is told before the first round, and told again after the last.
+    leaps = _leapfrogs_per_draw(landscape, first)
+    nuts = _predict_hmc(landscape, first, leaps, ess, 4).gradients
+    assert 0.5 * len(decision.pilot.theta) <= 0.1 * nuts < 0.5 * len(unlimited.theta)
 
 
 def test_printed_and_plain_forms_agree():
