@@ -20,8 +20,7 @@ __all__ = ["enlarge", "in_order_of", "renumbered", "take_in", "unknown_points"]
 Array = NDArray[np.float64]
 
 HEAVIEST = 8  # weighted points that are quenched: where the mixture lacks most
-USUAL = 8  # that are quenched for being like any other
-FRESH = 8  # quenches from fresh starts at a time
+FRESH = 4  # quenches from fresh starts at a time
 SHARE = 0.05  # of all evaluations, the map's included, that goes into fresh quenches
 LEAST = 3000  # gradient equivalents for more exploring, above what the map took
 SUSPECTED = 24  # points that quench elsewhere which are quenched to the end, at most
@@ -32,6 +31,8 @@ def unknown_points(
     target: Counted, landscape: Landscape, pilot: Pilot, spent: float, rng: np.random.Generator
 ) -> Array:
     """Points that quench to no minimum of the map, ``(B, d)``.
+
+    Those like any other are not tried here: `membership` quenches enough of them.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def unknown_points(
     """
     weights = pilot.weighted.weights
     heavy = np.argsort(weights)[::-1][:HEAVIEST]
-    theta = pilot.theta[np.append(heavy, rng.choice(len(weights), USUAL, p=weights))]
+    theta = pilot.theta[heavy]
     found = [theta[assign_basins(target, theta, landscape) < 0]]
     d, before = theta.shape[1], target.evaluations.gradient_equivalents(theta.shape[1])
     limit = before + SHARE * spent

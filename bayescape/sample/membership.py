@@ -1,4 +1,4 @@
-"""Which basins points belong to: quenched where it matters, told by the superposition elsewhere."""
+"""Which basins points belong to: quenched where it matters, guessed without quenches elsewhere."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 
 from bayescape.explore.basins import assign_basins
 from bayescape.landscape.record import Landscape
+from bayescape.sample.downhill import comes_down_to
 from bayescape.sample.superposition import Superposition
 from bayescape.targets.target import Target
 
@@ -17,8 +18,10 @@ __all__ = ["Membership", "membership", "responsibilities_of_basins"]
 
 Array = NDArray[np.float64]
 
-BATCH = 32  # quenches at a time, and at least
+BATCH = 8  # quenches at a time, and at least
+GROWTH = 0.25  # of a batch over all before it
 PRECISE = 0.01  # standard error that not quenching all may add to an occupation, at least
+RIGHT, WRONG = 3.0, 1.0  # points' worth of ways downhill that are taken for so to begin with
 SPARE = 0.05  # points' worth of every basin that a component is taken to serve to begin with
 EVEN = 0.1  # doubt that is added to all, so that errors where there seems to be none show too
 MOST = 0.7  # of the weight quenched, after which the rest is quenched too
@@ -32,7 +35,7 @@ class Membership:
     ----------
     basins
         Position of each point's minimum, ``(N,)``: by quench for those that were quenched, -1 where
-        it ended in no minimum of the map; by the superposition's responsibilities for the others.
+        it ended in no minimum of the map; by the guess for the others.
     quenched
         Which were, ``(N,)``.
     share
@@ -53,6 +56,7 @@ class Membership:
 def membership(
     target: Target,
     theta: Array,
+    energies: Array,
     weights: Array,
     landscape: Landscape,
     superposition: Superposition,
@@ -60,21 +64,22 @@ def membership(
 ) -> Membership:
     """Tell which basin each point belongs to, quenching as few as give precise occupations.
 
-    Every point is assigned to the basin whose components are the most responsible for it. Some are
-    quenched, chosen at random with probability in proportion to their weight and to the doubt about
-    them; the share of each minimum is corrected by the average difference between quench and
-    assignment, weighted inversely to the chance of being chosen (Hansen and Hurwitz's estimator).
-    Which basins a component serves is then learnt from what was quenched, and another batch
-    follows, until the correction is as precise as the points are many or every point of any weight
-    has been quenched. What a batch is compared with was learnt before it, so that no estimate is
-    biased.
+    Every point is assigned to the basin that the superposition's responsibilities and the way
+    downhill over other points (`comes_down_to`) together make the most probable. Some are quenched,
+    chosen at random with probability in proportion to their weight and to the doubt about them; the
+    share of each minimum is corrected by the average difference between quench and assignment,
+    weighted inversely to the chance of being chosen (Hansen and Hurwitz's estimator). Which basins
+    a component serves, and how often the way downhill is right, is then learnt from what was
+    quenched, and another batch follows, until the correction is as precise as the points are many
+    or every point of any weight has been quenched. What a batch is compared with was learnt before
+    it, so that no estimate is biased.
 
     Parameters
     ----------
     target
         Evaluated by the quenches.
-    theta, weights
-        Points ``(N, d)`` and what they weigh, ``(N,)``, summing to one.
+    theta, energies, weights
+        Points ``(N, d)``, their energies and what they weigh, ``(N,)``, the latter summing to one.
     landscape
         The map.
     superposition
@@ -96,14 +101,22 @@ def membership(
     parts = superposition.component_log_prob(theta)
     responsible = np.exp(parts - logsumexp(parts, axis=1, keepdims=True))
     serves = SPARE + (superposition.basins[:, None] == np.arange(count))
+    bottoms, depths = (landscape.minima[k].values for k in ("theta", "energy"))
+    metric = np.linalg.inv(superposition.within_covariance())
+    below = comes_down_to(theta, energies, bottoms, depths, metric)
+    right, wrong = RIGHT, WRONG
     labels, quenched = np.full(len(theta), -1), np.zeros(len(theta), dtype=bool)
     shares, corrections = [], np.empty((0, count + 1))
     while True:
         belief = responsible @ (serves / serves.sum(axis=1, keepdims=True))
+        odds = right / wrong * max(count - 1, 1)  # for the basin that a point comes down to
+        belief *= np.where(below[:, None] == np.arange(count), odds, 1.0)
+        belief /= belief.sum(axis=1, keepdims=True)
         assigned = belief.argmax(axis=1)
         chance = weights * (np.sqrt(1 - np.minimum(belief.max(axis=1), 1.0)) + EVEN)
         chance /= chance.sum()
-        batch = rng.choice(len(theta), BATCH, p=chance)
+        size = max(BATCH, int(GROWTH * len(corrections)))
+        batch = rng.choice(len(theta), size, p=chance)
         fresh = np.setdiff1d(batch, np.flatnonzero(quenched))
         if weights[quenched].sum() > MOST:  # little would be saved any more
             fresh = np.flatnonzero(~quenched & (weights > 0))
@@ -115,13 +128,14 @@ def membership(
             return Membership(basins, quenched, share[:-1], float(share[-1]), np.zeros(count))
 
         # What quenches say beyond the assignment, by minimum and, last, for none of them.
-        found = np.zeros((BATCH, count + 1))
-        wrong = np.flatnonzero(labels[batch] != assigned[batch])
-        worth = weights[batch[wrong]] / chance[batch[wrong]]
-        found[wrong, labels[batch[wrong]]] += worth  # -1 is the last column
-        found[wrong, assigned[batch[wrong]]] -= worth
+        found = np.zeros((size, count + 1))
+        astray = np.flatnonzero(labels[batch] != assigned[batch])
+        worth = weights[batch[astray]] / chance[batch[astray]]
+        found[astray, labels[batch[astray]]] += worth  # -1 is the last column
+        found[astray, assigned[batch[astray]]] -= worth
         corrections = np.concatenate([corrections, found])
-        shares.append(_shares(assigned, weights, count) + found.mean(axis=0))
+        # Of a batch's size, for a larger one is the more precise.
+        shares += size * [_shares(assigned, weights, count) + found.mean(axis=0)]
         # No less than by half of one wrong: a batch without any is not certainty.
         many = np.sqrt(len(corrections))
         error = np.maximum(corrections.std(axis=0), 0.5 / many) / many
@@ -131,6 +145,11 @@ def membership(
             return Membership(basins, quenched, share[:-1], float(share[-1]), error[:-1])
         known = fresh[labels[fresh] >= 0]
         np.add.at(serves.T, labels[known], responsible[known])
+        # Those in doubt are chosen too often to stand for all.
+        stands_for = weights[fresh] / chance[fresh]
+        agrees = below[fresh] == labels[fresh]
+        right += stands_for[agrees].sum()
+        wrong += stands_for[~agrees].sum()
 
 
 def _shares(basins: NDArray[np.int_], weights: Array, count: int) -> Array:

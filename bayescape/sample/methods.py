@@ -25,12 +25,15 @@ POOL_LIMIT = 200  # points drawn per draw asked for, at most: past it another me
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Drawn:
-    """What a method drew: points ``(N, d)``, their weights, and those picked, ``(chain, draw)``.
+    """What a method drew: points ``(N, d)`` with energies and weights ``(N,)``.
+
+    ``picked`` are the draws, ``(chain, draw)``, by position among the points.
 
     ``effective`` is the effective number of the points, ``None`` where it differs by question.
     """
 
     points: Array
+    energies: Array
     weights: Array
     picked: NDArray[np.int_]
     stats: dict[str, Array]
@@ -57,6 +60,7 @@ def by_superposition(
     log_density = superposition.log_prob(theta[picked.ravel()]).reshape(shape)
     return Drawn(
         points=theta,
+        energies=energies,
         weights=weighted.weights,
         picked=picked,
         stats={"energy": energies[picked], "log_weight": -energies[picked] - log_density},
@@ -102,6 +106,7 @@ def by_chains(
     log_weight = -energies - superposition.log_prob(points)
     return Drawn(
         points=points,
+        energies=energies,
         weights=np.full(len(points), 1 / len(points)),
         picked=np.arange(len(points)).reshape(shape),
         stats={

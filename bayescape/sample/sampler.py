@@ -241,9 +241,8 @@ def _draw(
         larger, last = enlarge(landscape, cheaply), attempt == ENLARGEMENTS
         if larger is landscape or last:
             report(stage="assigning basins")
-            members = membership(
-                target, drawn.points, drawn.weights, landscape, pilot.superposition, rng
-            )
+            points = drawn.points, drawn.energies, drawn.weights
+            members = membership(target, *points, landscape, pilot.superposition, rng)
             if larger is landscape:
                 stray = members.quenched & (members.basins < 0)
                 larger = enlarge(landscape, drawn.points[stray])

@@ -46,7 +46,8 @@ def test_shares_are_right_within_their_errors_even_where_components_mislead(spoi
         counted = Counted(target)
         weights = np.full(len(theta), 1 / len(theta))
         rng = np.random.default_rng(seed)
-        found = membership(counted, theta, weights, landscape, superposition, rng)
+        energies = target.energy(theta)
+        found = membership(counted, theta, energies, weights, landscape, superposition, rng)
         np.testing.assert_array_equal(
             found.basins[found.quenched], assign_basins(target, theta[found.quenched], landscape)
         )
@@ -68,6 +69,7 @@ def test_weights_count():
     found = membership(
         target,
         theta,
+        target.energy(theta),
         weights,
         landscape,
         superposition,
@@ -83,6 +85,7 @@ def test_few_points_are_all_quenched():
     found = membership(
         landscape.target,
         theta,
+        landscape.target.energy(theta),
         np.full(3, 1 / 3),
         landscape,
         harmonic_superposition(landscape),
@@ -102,6 +105,7 @@ def test_what_quenches_to_no_known_minimum_is_told():
     found = membership(
         target,
         theta,
+        target.energy(theta),
         weights,
         landscape,
         superposition,
