@@ -103,7 +103,7 @@ def membership(
     serves = SPARE + (superposition.basins[:, None] == np.arange(count))
     bottoms, depths = (landscape.minima[k].values for k in ("theta", "energy"))
     metric = np.linalg.inv(superposition.within_covariance())
-    below = comes_down_to(theta, energies, bottoms, depths, metric)
+    below = comes_down_to(theta, energies, bottoms, depths, np.asarray(metric, dtype=float))
     right, wrong = RIGHT, WRONG
     labels, quenched = np.full(len(theta), -1), np.zeros(len(theta), dtype=bool)
     shares, corrections = [], np.empty((0, count + 1))
