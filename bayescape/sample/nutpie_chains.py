@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,7 +14,7 @@ from bayescape.sample.nuts import Chains
 from bayescape.sample.superposition import Superposition
 from bayescape.targets.target import Target
 
-__all__ = ["require_nutpie", "run_nutpie"]
+__all__ = ["model_of", "require_nutpie", "run_nutpie"]
 
 Array = NDArray[np.float64]
 
@@ -48,6 +48,50 @@ def require_nutpie() -> None:
         raise ImportError("`nuts='nutpie'` needs nutpie: pip install bayescape[nutpie]")
 
 
+def model_of(
+    log_density: Callable[[Array], tuple[float, Array]],
+    starts: Iterator[Array],
+    d: int,
+    natural: Callable[[Array], Array] = np.asarray,
+) -> Any:
+    """Nutpie's model of a log density in ``d`` coordinates; its draws are called ``theta``.
+
+    Parameters
+    ----------
+    log_density
+        Log density and gradient at one point, ``(d,)``; not finite outside the domain.
+    starts
+        Taken from once a chain, and again where nutpie's first steps fail.
+    d
+        Coordinates.
+    natural
+        What to keep of a point that was drawn, ``(d,)``.
+    """
+    import nutpie.compiled_pyfunc
+
+    def make() -> Any:
+        def at(z: Array) -> tuple[float, Array]:
+            value, gradient = log_density(z)
+            if not np.isfinite(value):
+                raise _Outside
+            return value, gradient
+
+        return at
+
+    def expand(*_: Any) -> Any:
+        return lambda z, **__: {"theta": natural(z)}
+
+    return nutpie.compiled_pyfunc.from_pyfunc(
+        d,
+        make,
+        expand,
+        [np.dtype("float64")],
+        [(d,)],
+        ["theta"],
+        make_initial_point_fn=lambda _: next(starts),
+    )
+
+
 def run_nutpie(
     target: Target,
     superposition: Superposition,
@@ -77,43 +121,25 @@ def run_nutpie(
     """
     require_nutpie()
     import nutpie
-    import nutpie.compiled_pyfunc
 
     chains, d = starts.shape
     factor = np.linalg.cholesky(superposition.within_covariance())
     centre = starts.mean(axis=0)
-    # Asked for once a chain, and again where nutpie's first steps fail.
     begin = itertools.cycle(np.ascontiguousarray(np.linalg.solve(factor, (starts - centre).T).T))
     total, made = chains * (draws + tune), 0
 
-    def log_density() -> Any:
-        def at(z: Array) -> tuple[float, Array]:
-            energy, gradient = target.energy_and_gradient((centre + factor @ z)[None])
-            if not np.isfinite(energy[0]):
-                raise _Outside
-            return -float(energy[0]), -(gradient[0] @ factor)
+    def log_density(z: Array) -> tuple[float, Array]:
+        energy, gradient = target.energy_and_gradient((centre + factor @ z)[None])
+        return -float(energy[0]), -(gradient[0] @ factor)
 
-        return at
+    def natural(z: Array) -> Array:
+        nonlocal made
+        made += 1
+        if report is not None and (made % 100 == 0 or made == total):
+            report(draws=f"{made}/{total}")
+        return centre + factor @ z
 
-    def expand(*_: Any) -> Any:
-        def natural(z: Array, **__: Any) -> dict[str, Array]:
-            nonlocal made
-            made += 1
-            if report is not None and (made % 100 == 0 or made == total):
-                report(draws=f"{made}/{total}")
-            return {"theta": centre + factor @ z}
-
-        return natural
-
-    model = nutpie.compiled_pyfunc.from_pyfunc(
-        d,
-        log_density,
-        expand,
-        [np.dtype("float64")],
-        [(d,)],
-        ["theta"],
-        make_initial_point_fn=lambda _: next(begin),
-    )
+    model = model_of(log_density, begin, d, natural)
     trace = nutpie.sample(
         model,
         draws=draws,

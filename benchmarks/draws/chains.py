@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bayescape import GaussianProcess
 from bayescape.evaluations import Evaluations
+from bayescape.sample.nutpie_chains import model_of
 from bayescape.sample.pymc_model import pymc_model
 from benchmarks.draws.outcome import Capped, Clock, Drawn, Spent, Unavailable
 from tests.reference.catalogue import Posterior
@@ -58,36 +59,19 @@ def nutpie_sampling(posterior: Posterior, draws: int, seed: int, most: float) ->
     """Nutpie's NUTS on the same compiled likelihood, from points of the prior."""
     nutpie = _nutpie()
     target = Capped(posterior.make(), most)
-    d = len(target.names)
     starts = iter(target.starts(100 * CHAINS, np.random.default_rng(seed)))
     spent = ""
 
-    def log_density() -> Any:
-        def at(theta: Array) -> tuple[float, Array]:
-            nonlocal spent
-            try:
-                energy, gradient = target.energy_and_gradient(theta[None])
-            except Spent as reason:
-                spent = str(reason)
-                raise
-            if not np.isfinite(energy[0]):
-                raise _OutsideTheDomain
-            return -float(energy[0]), -gradient[0]
+    def log_density(theta: Array) -> tuple[float, Array]:
+        nonlocal spent
+        try:
+            energy, gradient = target.energy_and_gradient(theta[None])
+        except Spent as reason:
+            spent = str(reason)
+            raise
+        return -float(energy[0]), -gradient[0]
 
-        return at
-
-    def expand(*_: Any) -> Any:
-        return lambda theta, **__: {"theta": theta}
-
-    model = nutpie.compiled_pyfunc.from_pyfunc(
-        d,
-        log_density,
-        expand,
-        [np.dtype("float64")],
-        [(d,)],
-        ["theta"],
-        make_initial_point_fn=lambda _: next(starts),
-    )
+    model = model_of(log_density, starts, len(target.names))
     clock = Clock()
     try:
         trace = _run_nutpie(nutpie, model, draws, seed)
@@ -142,16 +126,9 @@ def _written_out(name: str, target: GaussianProcess) -> pm.Model:
     return model
 
 
-class _OutsideTheDomain(ValueError):
-    """Told to nutpie, which asks errors whether it may go on."""
-
-    is_recoverable = True
-
-
 def _nutpie() -> Any:
     try:
         import nutpie
-        import nutpie.compiled_pyfunc
     except ImportError as error:
         raise Unavailable(
             "nutpie is not installed; `pip install nutpie` brings it, or leave it out by --methods"

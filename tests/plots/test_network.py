@@ -9,8 +9,8 @@ from matplotlib.colors import same_color
 from torch import nn
 
 import bayescape as bs
-from bayescape.evaluations import Evaluations
 from bayescape.plots.style import BLUE, LIGHT, VERMILLION
+from tests.reference import networks
 
 X = np.random.default_rng(0).normal(size=(20, 3))
 Y = (X[:, 0] > 0).astype(int)
@@ -29,21 +29,8 @@ class Twice(nn.Sequential):
 def mapped(module, count=4):
     target = bs.NetworkLoss(module, X, Y, l2=0.1)
     theta = target.starts(count, np.random.default_rng(1))
-    d = len(target.names)
-    return bs.Landscape.from_arrays(
-        names=target.names,
-        minima=theta,
-        energies=np.arange(float(count)),
-        hessians=np.tile(np.eye(d), (count, 1, 1)),
-        hits=np.ones(count, int),
-        transition_states=np.empty((0, d)),
-        transition_energies=[],
-        transition_hessians=np.empty((0, d, d)),
-        joins=[],
-        coverage=1.0,
-        evaluations=Evaluations(),
-        target=target,
-    )
+    unit = np.tile(np.eye(len(target.names)), (count, 1, 1))
+    return networks.mapped(target, theta, energies=np.arange(float(count)), hessians=unit)
 
 
 @pytest.fixture(scope="module")

@@ -1,18 +1,12 @@
 """Mixtures of classifiers against the same done by hand, and their draws against their density."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
 import bayescape as bs
 from bayescape.predict.classifiers import harmonic_draws
-
-_spec = importlib.util.spec_from_file_location("networks", Path(__file__).parent / "networks.py")
-networks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(networks)
+from tests.reference import networks
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +67,7 @@ def test_draws_are_shared_out_by_weight(trained):
     tight = landscape.minima.assign(hessian=1e12 + 0 * landscape.minima["hessian"])
     tight["hessian"].values[:] = 1e12 * np.eye(len(landscape.names))
     still = networks.mapped(
-        landscape.target, landscape.minima["theta"].values, tight["hessian"].values
+        landscape.target, landscape.minima["theta"].values, hessians=tight["hessian"].values
     )
     weights = np.array([0.5, 0.2, 0.2, 0.1, 0.0])
     points = harmonic_draws(still, weights, 100, np.random.default_rng(0))
@@ -84,7 +78,7 @@ def test_draws_are_shared_out_by_weight(trained):
 def test_without_hessians_what_needs_none_is_compared(trained):
     landscape, X, y = trained
     theta = landscape.minima["theta"].values
-    unknown = networks.mapped(landscape.target, theta, np.full((5, 15, 15), np.nan))
+    unknown = networks.mapped(landscape.target, theta, hessians=np.full((5, 15, 15), np.nan))
     table = bs.compare_classifiers(unknown, X, y)
     assert "Hessian" in table.attrs["left_out"]
     assert list(table.index) == [

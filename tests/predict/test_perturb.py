@@ -1,17 +1,11 @@
 """What is lost by changing some weights: as much as they matter, and nothing if they do not."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import bayescape as bs
 from bayescape.predict.perturb import _directions, _places
-
-_spec = importlib.util.spec_from_file_location("networks", Path(__file__).parent / "networks.py")
-networks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(networks)
+from tests.reference import networks
 
 
 @pytest.fixture(scope="module")

@@ -17,15 +17,16 @@ def classifier(classes=3, l2=0.1, rows=60):
     return target, X, y
 
 
-def mapped(target, theta, hessians=None):
-    """A map of these points as minima."""
+def mapped(target, theta, *, energies=None, hessians=None):
+    """A map of these points as minima, with the target's energies and Hessians or others."""
     d = theta.shape[1]
-    known = target.hessian(theta) if hessians is None else hessians
+    energies = target.energy(theta) if energies is None else energies
+    hessians = target.hessian(theta) if hessians is None else hessians
     return Landscape.from_arrays(
         names=target.names,
         minima=theta,
-        energies=target.energy(theta),
-        hessians=known,
+        energies=energies,
+        hessians=hessians,
         hits=np.ones(len(theta)),
         transition_states=np.empty((0, d)),
         transition_energies=[],
