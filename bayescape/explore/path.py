@@ -17,7 +17,9 @@ Array = NDArray[np.float64]
 
 STOPS = 6  # points on a straight line, between its ends
 IMAGES = 9  # of a string, between its ends
-SWEEPS, SWEEPS_MANY = 8, 60
+SWEEPS, SWEEPS_MANY, SWEEPS_MORE = 8, 60, 20
+COARSE = 0.2  # of a string's height, by which its energy half way between images may be off
+REFINED = 2  # times that images are added, at most
 STILL = 1e-3  # largest step of an image, in length scales, at which a string has settled
 LONGEST = 0.3  # step of an image, in length scales
 
@@ -98,7 +100,8 @@ def relax_string(
     The string method, with Newton steps in the space across the string in place of its steepest
     descent, after each of which the images are spread evenly again. The Hessians are models that
     begin between those of the two ends, and learn from the gradients. In more than 50 coordinates
-    steps are limited-memory quasi-Newton ones.
+    steps are limited-memory quasi-Newton ones, and images are added to the relaxed string wherever
+    the energy half way between two is off the mean of theirs by a fifth of the string's height.
 
     Parameters
     ----------
@@ -125,24 +128,44 @@ def relax_string(
     References
     ----------
     W. E, W. Ren, E. Vanden-Eijnden, "Simplified and improved string method for computing the
-    minimum energy paths in barrier-crossing events", J. Chem. Phys. 126, 164103 (2007).
+    minimum energy paths in barrier-crossing events", J. Chem. Phys. 126, 164103 (2007); for the
+    added images F. Draxler, K. Veschgini, M. Salmhofer, F. Hamprecht, "Essentially no barriers in
+    neural network energy landscape", ICML 2018, PMLR 80, 1309.
     """
     low, high = bounds_of(target)
-    t = np.linspace(0.0, 1.0, IMAGES + 2)[:, None]
+    even = np.linspace(0.0, 1.0, IMAGES + 2)
+    t = even[:, None]
     string = start + t * (end - start)
     if bend is not None:
         string = np.clip(string + 4 * t * (1 - t) * bend, low, high)
-    relaxing: _Matrices | _Memory
+    string[0], string[-1] = start, end  # without rounding
     if len(start) > MANY:
-        relaxing, most = _Memory(LimitedMemory(IMAGES, len(start))), SWEEPS_MANY
-    else:
-        if models is None:
-            at_start, at_end = target.hessian(np.stack([start, end]))
-            models = (at_start, at_end)
-        model = models[0] + t[1:-1, :, None] * (models[1] - models[0])
-        relaxing, most = _Matrices(model * np.outer(scales, scales)), SWEEPS
+        sweeps = SWEEPS_MANY if sweeps is None else sweeps
+        string = _relaxed(target, string, even, _memory_for(string), sweeps, scales)
+        return _refined(target, string, scales)
+    if models is None:
+        at_start, at_end = target.hessian(np.stack([start, end]))
+        models = (at_start, at_end)
+    model = models[0] + t[1:-1, :, None] * (models[1] - models[0])
+    relaxing = _Matrices(model * np.outer(scales, scales))
+    sweeps = SWEEPS if sweeps is None else sweeps
+    string = _relaxed(target, string, even, relaxing, sweeps, scales)
+    return string, target.energy(string.copy())
+
+
+def _relaxed(
+    target: Target,
+    string: Array,
+    shares: Array,
+    relaxing: _Matrices | _Memory,
+    sweeps: int,
+    scales: Array,
+) -> Array:
+    """A string after some sweeps, its images kept at these shares of its length."""
+    low, high = bounds_of(target)
+    start, end = string[0], string[-1]
     old, old_gradient = None, None
-    for _ in range(most if sweeps is None else sweeps):
+    for _ in range(sweeps):
         inner = string[1:-1]
         energy, gradient = target.energy_and_gradient(inner.copy())
         gradient = gradient * scales
@@ -160,8 +183,26 @@ def relax_string(
             break
         usable = np.isfinite(energy) & np.isfinite(step).all(axis=1)
         moved = np.clip(inner + np.where(usable[:, None], step, 0.0) * scales, low, high)
-        string = _spread(np.concatenate([start[None], moved, end[None]]), scales)
-    return string, target.energy(string.copy())
+        string = _spread(np.concatenate([start[None], moved, end[None]]), shares, scales)
+    return string
+
+
+def _refined(target: Target, string: Array, scales: Array) -> tuple[Array, Array]:
+    """A relaxed string with images added where they are needed, and its energies."""
+    energies = target.energy(string.copy())
+    for _ in range(REFINED):
+        between = 0.5 * (string[1:] + string[:-1])
+        level = target.energy(between.copy())
+        height = max(energies.max(), level.max()) - min(energies.min(), level.min())
+        off = np.abs(level - 0.5 * (energies[1:] + energies[:-1])) > COARSE * height
+        if not off.any():  # nor where an energy is infinite: there is nothing to be told
+            break
+        string = np.insert(string, np.flatnonzero(off) + 1, between[off], axis=0)
+        shares = _along(string, scales)
+        shares /= shares[-1]
+        string = _relaxed(target, string, shares, _memory_for(string), SWEEPS_MORE, scales)
+        energies = target.energy(string.copy())
+    return string, energies
 
 
 class _Matrices:
@@ -200,12 +241,21 @@ class _Memory:
         return across(self.memory.downhill(self.rows, across(gradient, tangent)), tangent)
 
 
-def _spread(string: Array, scales: Array) -> Array:
-    """The same curve with images at even distances along it."""
+def _memory_for(string: Array) -> _Memory:
+    """Empty memories of its images."""
+    return _Memory(LimitedMemory(len(string) - 2, string.shape[1]))
+
+
+def _along(string: Array, scales: Array) -> Array:
+    """Length of the string up to each image."""
     lengths = np.linalg.norm(np.diff(string, axis=0) / scales, axis=1)
-    along = np.concatenate([[0.0], np.cumsum(lengths)])
-    even = np.linspace(0.0, along[-1], len(string))
-    return np.stack([np.interp(even, along, column) for column in string.T], axis=1)
+    return np.concatenate([[0.0], np.cumsum(lengths)])
+
+
+def _spread(string: Array, shares: Array, scales: Array) -> Array:
+    """The same curve with images at these shares of its length."""
+    along = _along(string, scales)
+    return np.stack([np.interp(shares * along[-1], along, column) for column in string.T], axis=1)
 
 
 def summits(string: Array, energies: Array) -> tuple[Array, Array]:

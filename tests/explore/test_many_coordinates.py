@@ -1,5 +1,7 @@
 """Searches from gradients alone, in so many coordinates that Hessians are dear."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -200,6 +202,40 @@ def test_a_string_finds_the_way_round_a_high_top():
     assert energies.max() < 1.05 * top[0] < top[1]
     found = follow_by_gradients(target, *summits(string, energies), scales=scales)
     assert SaddleStatus.TRANSITION_STATE in found.status
+
+
+class Ridge(Chain):
+    """A path around a bend, and a narrow ridge across it that few images step over."""
+
+    def __init__(self):
+        super().__init__(60)
+
+    def _parts(self, theta):
+        x, rest = theta[:, 0], theta[:, 1:] - 0.05 * (1 - theta[:, :1] ** 2)
+        return x, rest, np.exp(-0.5 * ((x - 0.27) / 0.08) ** 2)
+
+    def energy(self, theta):
+        _, rest, ridge = self._parts(theta)
+        return ridge + 2 * (rest**2).sum(axis=1)
+
+    def energy_and_gradient(self, theta):
+        x, rest, ridge = self._parts(theta)
+        along = -ridge * (x - 0.27) / 0.08**2 + 4 * (rest * 0.1 * x[:, None]).sum(axis=1)
+        return self.energy(theta), np.concatenate([along[:, None], 4 * rest], axis=1)
+
+
+def test_images_are_added_to_a_string_where_it_steps_over_a_ridge(monkeypatch):
+    target, unit = Ridge(), np.ones(60)
+    ends = np.zeros((2, 60))
+    ends[:, 0] = -1, 1
+    string, energies = relax_string(target, *ends, unit)
+    assert 11 < len(string) < 22
+    assert energies.max() > 0.85  # of the ridge's 1
+    # A path without a ridge needs none, and without them this one is not seen.
+    plain, _ = relax_string(Chain(56), *(np.array([[-1.0], [1.0]]) * np.ones(56)), np.ones(56))
+    assert len(plain) == 11
+    monkeypatch.setattr(sys.modules[relax_string.__module__], "REFINED", 0)
+    assert relax_string(target, *ends, unit)[1].max() < 0.7
 
 
 def test_a_chain_s_two_minima_are_joined_by_its_kinks():
