@@ -38,7 +38,8 @@ def to_gpytorch(
         ``model.likelihood``: ``model.likelihood(model(X_new))`` is the prediction of every draw at
         ``X_new`` ``(m, p)``, with ``mean`` and ``variance`` of shape ``(S, m)``, and their equal
         mixture is the posterior's. In the units of the model's training data, which for a
-        `bayescape.GaussianProcess` are the standardised ones.
+        `bayescape.GaussianProcess` are the standardised ones. A model of BoTorch comes back as an
+        ensemble of BoTorch's, over which acquisition functions are averaged.
 
     Raises
     ------

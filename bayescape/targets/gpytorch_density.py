@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from bayescape.arguments import check_flag, check_kind, shown
+from bayescape.targets.botorch_ensemble import as_ensemble, as_seen
 from bayescape.targets.conditionals import left_out, log_normal, repeated
 from bayescape.targets.density import DensityTarget, LogDensity
 from bayescape.targets.gpytorch_fast import CompiledDensity, compiled_density
@@ -50,15 +51,17 @@ def from_gpytorch(
     The model, of any kernel and mean, is copied, in double precision; its registered priors and
     constraints are kept. Coordinates are the logarithms of values above their bounds
     (``log_lengthscale``, ``log_noise`` above GPyTorch's floor of ``1e-4``), log odds within
-    intervals, and the values themselves where there is no constraint, the Jacobian included. A
-    scaled Matern or RBF kernel over all inputs with a constant or zero mean and Gaussian noise is
-    computed by bayescape's compiled likelihood, once that is seen to agree with the model; any
-    other model by torch's derivatives.
+    intervals, and the values themselves where there is no constraint, the Jacobian included; bounds
+    that a model leaves to its optimiser, as BoTorch's do, are taken in the same way. A scaled
+    Matern or RBF kernel over all inputs with a constant or zero mean and Gaussian noise is computed
+    by bayescape's compiled likelihood, once that is seen to agree with the model; any other model
+    by torch's derivatives.
 
     Parameters
     ----------
     model
-        A ``gpytorch.models.ExactGP`` with training data and without batch shape.
+        A ``gpytorch.models.ExactGP`` with training data and without batch shape, such as
+        BoTorch's ``SingleTaskGP``.
     likelihood
         The model's own; it may be left out.
     mll
@@ -125,7 +128,7 @@ def from_gpytorch(
         )
     defaults: dict[str, Distribution] = {}
     for parameter in lacking if missing == "weak" else []:
-        prior = default_prior(parameter, own, posterior.X, posterior.y)
+        prior = default_prior(parameter, own, as_seen(own, posterior.X), posterior.y)
         if prior is not None:
             defaults[parameter.path] = in_double_precision(prior)
     posterior.defaults = defaults
@@ -166,12 +169,10 @@ class GPyTorchTarget(DensityTarget):
     ) -> None:
         self.source, self.posterior, self.X = source, posterior, posterior.X.numpy()
         parameters = posterior.parameters
-        sides = zip(*(parameter.walls() for parameter in parameters), strict=True)
         super().__init__(
             density,
             [name for parameter in parameters for name in parameter.names()],
             starts=GPyTorchStarts(posterior) if starts is None else starts,
-            bounds=np.stack([np.concatenate(side) for side in sides]),
             constrain=posterior.natural,
             dims={"y": ("observation",)},
             observed={"y": posterior.y.numpy()},
@@ -189,8 +190,9 @@ class GPyTorchTarget(DensityTarget):
             return self.density.predict(points, inputs, noise)
         means, variances = np.empty((2, len(points), len(inputs)))
         for i, point in enumerate(points):
-            model, rows = self.gpytorch_model(point), torch.tensor(inputs)
+            model = self.gpytorch_model(point)
             with torch.no_grad(), exact_algebra():
+                rows = as_seen(model, torch.tensor(inputs))
                 latent = model(rows)
                 seen = model.likelihood(latent, rows) if noise else latent
                 means[i], variances[i] = latent.mean.numpy(), seen.variance.numpy()
@@ -273,6 +275,7 @@ def in_batches(model: gpytorch.models.ExactGP, lead: torch.Size) -> gpytorch.mod
             model.train_targets.expand(*lead, *model.train_targets.shape),
             strict=False,
         )
+        as_ensemble(model, lead)
     return model.eval()
 
 
