@@ -26,6 +26,8 @@ from scipy.special import log_ndtr, logsumexp
 
 import bayescape as bs
 
+from .gpytorch_models import Sparse
+
 rng = np.random.default_rng(0)
 X = torch.tensor(np.sort(rng.uniform(0, 6, 20))[:, None])
 OUTPUTS = {
@@ -38,27 +40,6 @@ LIKELIHOODS = {
     "bernoulli": BernoulliLikelihood,
     "poisson": PoissonLikelihood,
 }
-
-
-class Sparse(gpytorch.models.ApproximateGP):
-    """What the documentation's first example has."""
-
-    def __init__(
-        self,
-        points,
-        kernel=None,
-        *,
-        q=CholeskyVariationalDistribution,
-        form=VariationalStrategy,
-        **strategy,
-    ):
-        points = torch.as_tensor(points, dtype=torch.float64)
-        super().__init__(form(self, points, q(len(points)), **strategy))
-        self.mean_module = gpytorch.means.ConstantMean()
-        self.covar_module = kernel or ScaleKernel(MaternKernel(nu=2.5))
-
-    def forward(self, x):
-        return gpytorch.distributions.MultivariateNormal(self.mean_module(x), self.covar_module(x))
 
 
 POINTS = np.linspace(0.2, 5.8, 6)[:, None]
