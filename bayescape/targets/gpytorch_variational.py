@@ -164,8 +164,7 @@ class Profiled(torch.nn.Module):
     def _climb(self, at: Projection) -> tuple[Tensor, Tensor]:
         """Natural gradient steps from the prior, shortened where the bound would fall."""
         W, b = torch.zeros_like(at.mean), torch.zeros_like(at.mean)
-        found = Best.of(at.across, W, b)
-        bound, aims = self._bound_and_aims(at, found, W)
+        bound, aims = self._bound_and_aims(at, Best.of(at.across, W, b))
         for _ in range(STEPS):
             moves = [aim - old for aim, old in zip(aims, (W, b), strict=True)]
             size = max(
@@ -176,16 +175,13 @@ class Profiled(torch.nn.Module):
                 return W, b
             for length in 0.5 ** np.arange(HALVINGS):
                 new_W, new_b = W + length * moves[0], b + length * moves[1]
-                found = Best.of(at.across, new_W, new_b)
-                new_bound, new_aims = self._bound_and_aims(at, found, new_W)
+                new_bound, new_aims = self._bound_and_aims(at, Best.of(at.across, new_W, new_b))
                 if new_bound >= bound - 1e-10 * (1 + abs(bound)):
                     break
             W, b, bound, aims = new_W, new_b, new_bound, new_aims
         raise torch.linalg.LinAlgError("the variational distribution did not converge")
 
-    def _bound_and_aims(
-        self, at: Projection, q: Best, W: Tensor
-    ) -> tuple[float, tuple[Tensor, Tensor]]:
+    def _bound_and_aims(self, at: Projection, q: Best) -> tuple[float, tuple[Tensor, Tensor]]:
         """The bound, and the factors that its gradient points to."""
         mean, variance = (part.detach().requires_grad_() for part in q.marginals(at))
         expected = self._expected(mean, variance).sum()
