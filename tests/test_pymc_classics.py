@@ -17,8 +17,8 @@ from .reference.pymc_classics import AXES, CLASSICS, STORED, described, scalars
 pytestmark = pytest.mark.filterwarnings("ignore:PyTensor could not link to a BLAS:UserWarning")
 
 LONG = json.loads(STORED.read_text(encoding="utf-8"))
-# NUTS is known to fail on the one; on the other its long run takes longer than ten minutes.
-WITHOUT_RUN = {"funnel_centred", "lotka_volterra"}
+# NUTS is known to fail on it.
+WITHOUT_RUN = {"funnel_centred"}
 DRAWS = 2000
 # Of some sixty scalars with two figures each, one in two hundred suites has one beyond this.
 SIGMAS = 4.5

@@ -375,6 +375,7 @@ WRONG = {
         "model": LANDSCAPE,
         "likelihood": maybe(objects),
         "mll": maybe(objects),
+        "data": maybe(objects),
         "missing": choice(),
         "starts": STARTS,
         "compiled": flag(),

@@ -18,7 +18,7 @@ __all__ = ["to_gpytorch"]
 
 def to_gpytorch(
     posterior: xr.DataTree, target: Any, *, maximum_draws: int = MAXIMUM_DRAWS
-) -> gpytorch.models.ExactGP:
+) -> gpytorch.models.GP:
     """Load draws into a GPyTorch model whose batch is the draws.
 
     Parameters
@@ -33,12 +33,14 @@ def to_gpytorch(
 
     Returns
     -------
-    gpytorch.models.ExactGP
+    gpytorch.models.ExactGP or ApproximateGP
         Of batch shape ``(S,)``, in double precision and evaluation mode, its likelihood as
         ``model.likelihood``: ``model.likelihood(model(X_new))`` is the prediction of every draw at
         ``X_new`` ``(m, p)``, with ``mean`` and ``variance`` of shape ``(S, m)``, and their equal
         mixture is the posterior's. In the units of the model's training data, which for a
-        `bayescape.GaussianProcess` are the standardised ones.
+        `bayescape.GaussianProcess` are the standardised ones. A model of BoTorch comes back as an
+        ensemble of BoTorch's, over which acquisition functions are averaged, and a variational
+        model with the best variational distribution of every draw.
 
     Raises
     ------

@@ -2,8 +2,9 @@
 
 A parameter above a bound is the exponential of its coordinate above it, one below a bound
 likewise, one in an interval a logistic function of it, and one without a constraint is its
-coordinate. GPyTorch does this with a softplus; a constraint's transform is a matter of coordinates
-only, and in logarithms posteriors are closer to normal.
+coordinate. GPyTorch does this with a softplus, and BoTorch leaves its bounds to the optimiser; a
+constraint's transform is a matter of coordinates only, and in logarithms posteriors are closer to
+normal.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import gpytorch
 import numpy as np
 import torch
 from gpytorch.constraints import GreaterThan, Interval, LessThan
-from numpy.typing import NDArray
+from gpytorch.utils.transforms import inv_sigmoid
 from torch import Tensor
 from torch.distributions import Distribution, Gamma, LogNormal, Normal
 
@@ -25,9 +26,9 @@ from bayescape.targets.priors import default_priors
 
 __all__ = ["Parameter", "default_prior", "parameters_of", "rebase"]
 
-Array = NDArray[np.float64]
-
 WIDE = 2.0  # of a log-normal prior, where nothing is known but where the model begins
+SLIGHTLY = 1e-3  # of an interval, or of a single bound: what is at it is moved as far off
+AT_ZERO = 1e-6  # taken for the size of a bound at zero
 WIDER = 10.0  # of a normal one, in standard deviations of the outputs, if above one
 
 
@@ -58,7 +59,7 @@ class Parameter:
     @property
     def kind(self) -> str:
         """``"above"``, ``"below"``, ``"between"`` or ``"free"``."""
-        if self.constraint is None or not self.constraint.enforced:
+        if self.constraint is None:
             return "free"
         if isinstance(self.constraint, LessThan):
             return "below"
@@ -91,38 +92,46 @@ class Parameter:
             return (width + logistic(t) + logistic(-t)).sum()
         return (t if self.kind == "above" else -t).sum()
 
-    def walls(self) -> tuple[Array, Array]:
-        """Walls of its coordinates: bounds that no transform enforces."""
-        size = self.part.stop - self.part.start
-        if self.constraint is None or self.constraint.enforced:
-            return np.full(size, -np.inf), np.full(size, np.inf)
-        low, high = (
-            np.broadcast_to(bound.numpy(), self.shape).ravel()
-            for bound in (self.constraint.lower_bound, self.constraint.upper_bound)
-        )
-        return low, high
-
 
 def rebase(model: gpytorch.Module) -> None:
     """Exchange the transforms of a model's constraints, in place, and keep the values.
 
-    Afterwards the raw parameters are the coordinates of this module's first lines.
+    Afterwards the raw parameters are the coordinates of this module's first lines. What can be
+    trained and is at a bound, where an optimiser may leave it, is moved off it.
     """
-    for path, raw in model.named_parameters():
-        constraint = model.constraint_for_parameter_name(path)
-        if constraint is None or not constraint.enforced:
-            continue
+    found = [
+        (path, raw, constraint, constraint.transform(raw.detach()))
+        for path, raw in model.named_parameters()
+        if (constraint := model.constraint_for_parameter_name(path)) is not None
+    ]
+    for path, raw, constraint, value in found:
         if isinstance(constraint, (GreaterThan, LessThan)):
-            with torch.no_grad():
-                value = constraint.transform(raw)
-                for name, function in (("_transform", torch.exp), ("_inv_transform", torch.log)):
-                    constraint._modules.pop(name, None)  # GPyTorch's softplus is a module
-                    setattr(constraint, name, function)
-                raw.copy_(constraint.inverse_transform(value))
-        elif not isinstance(constraint, Interval) or constraint._transform is not torch.sigmoid:
+            pair = (torch.exp, torch.log)
+        elif isinstance(constraint, Interval) and constraint._transform in (torch.sigmoid, None):
+            pair = (torch.sigmoid, inv_sigmoid)
+        else:
             raise ValueError(
                 f"`model` has a constraint of a kind that is not known, {constraint!r} of {path!r}"
             )
+        for name, function in zip(("_transform", "_inv_transform"), pair, strict=True):
+            constraint._modules.pop(name, None)  # GPyTorch's softplus is a module
+            setattr(constraint, name, function)
+        kept = _off_bounds(constraint, value) if raw.requires_grad else value
+        with torch.no_grad():
+            raw.copy_(constraint.inverse_transform(kept))
+
+
+def _off_bounds(constraint: Interval, value: Tensor) -> Tensor:
+    """A value, moved inside where it is not."""
+    low, high = constraint.lower_bound, constraint.upper_bound
+    width = torch.where((high - low).isfinite(), high - low, _size(low) + _size(high))
+    value = torch.where(value > low, value, low + SLIGHTLY * width)
+    return torch.where(value < high, value, high - SLIGHTLY * width)
+
+
+def _size(bound: Tensor) -> Tensor:
+    """How large a bound is; nothing if it is none, and something if it is at zero."""
+    return torch.where(bound.isfinite(), bound.abs().clamp(min=AT_ZERO), 0.0)
 
 
 def parameters_of(model: gpytorch.Module) -> list[Parameter]:

@@ -22,7 +22,14 @@ from bayescape.targets.priors import in_double_precision
 from bayescape.targets.starting_points import pulled_inside
 from bayescape.targets.torch_density import TorchDensity
 
-__all__ = ["GPyTorchPosterior", "GPyTorchStarts", "copied", "exact_algebra"]
+__all__ = [
+    "ExactJoint",
+    "GPyTorchPosterior",
+    "GPyTorchStarts",
+    "copied",
+    "exact_algebra",
+    "log_prior",
+]
 
 Array = NDArray[np.float64]
 
@@ -31,6 +38,13 @@ SPREAD = 1.5  # of starts about the model's own values, in each coordinate
 
 class GPyTorchPosterior:
     """The log density of a model's coordinates, ``(d,)``, as a torch function.
+
+    Parameters
+    ----------
+    joint
+        The torch module that computes likelihood and registered priors over natural units, with
+        its ``model``, the data ``X`` and ``y``, and whether it is ``exact``: `ExactJoint`, or
+        `bayescape.targets.gpytorch_variational.Profiled`.
 
     Attributes
     ----------
@@ -44,32 +58,38 @@ class GPyTorchPosterior:
         By parameter, the paths of all modules that have it.
     """
 
-    def __init__(
-        self, model: gpytorch.models.ExactGP, mll: gpytorch.mlls.MarginalLogLikelihood | None
-    ) -> None:
-        _double_priors(model)
-        self.joint = _Joint(model, mll)
-        self.parameters = parameters_of(model)
-        self.places = [_places(model, parameter.path) for parameter in self.parameters]
+    def __init__(self, joint: Any) -> None:
+        _double_priors(joint.model)
+        self.joint = joint
+        self.parameters = parameters_of(self.model)
+        self.places = [_places(self.model, parameter.path) for parameter in self.parameters]
         self.defaults: Mapping[str, Distribution] = {}
         self.flat: frozenset[str] = frozenset()
-        self.X, self.y = self.joint.X, model.train_targets
 
     @property
-    def model(self) -> gpytorch.models.ExactGP:
+    def model(self) -> Any:
         """The model, its constraints' transforms exchanged."""
         return self.joint.model
 
     @property
+    def dimension(self) -> int:
+        """Number of coordinates."""
+        return self.parameters[-1].part.stop
+
+    @property
+    def X(self) -> Tensor:
+        """Training inputs, ``(n, p)``."""
+        return self.joint.X
+
+    @property
+    def y(self) -> Tensor:
+        """Training targets, ``(n,)``."""
+        return self.joint.y
+
+    @property
     def exact(self) -> bool:
         """Whether this is a Gaussian process with Gaussian noise, and no bound or other score."""
-        kernels, (mll,) = gpytorch.kernels, self.joint._mll
-        sparse = (kernels.InducingPointKernel, kernels.GridInterpolationKernel)
-        return (
-            (mll is None or type(mll) is gpytorch.mlls.ExactMarginalLogLikelihood)
-            and isinstance(self.model.likelihood, _GaussianLikelihoodBase)
-            and not any(isinstance(module, sparse) for module in self.model.modules())
-        )
+        return self.joint.exact
 
     def __call__(self, theta: Tensor) -> Tensor:
         """The log density at a point, nats."""
@@ -96,7 +116,7 @@ class GPyTorchPosterior:
     def without_prior(self) -> set[str]:
         """Paths of the parameters that no registered prior depends on."""
         raws = [self.model.get_parameter(parameter.path) for parameter in self.parameters]
-        total = _log_prior(self.model)
+        total = log_prior(self.model)
         if not total.requires_grad:
             return {parameter.path for parameter in self.parameters}
         slopes = torch.autograd.grad(total, raws, allow_unused=True)
@@ -137,8 +157,8 @@ class GPyTorchPosterior:
         return repr(self)
 
 
-class _Joint(torch.nn.Module):
-    """Likelihood and registered priors of a model, at the parameters that it has."""
+class ExactJoint(torch.nn.Module):
+    """Likelihood and registered priors of an exact model, at the parameters that it has."""
 
     def __init__(
         self, model: gpytorch.models.ExactGP, mll: gpytorch.mlls.MarginalLogLikelihood | None
@@ -147,6 +167,18 @@ class _Joint(torch.nn.Module):
         self.model = model
         self._mll = (mll,)  # in a tuple, for as a module it would own the model a second time
         (self.X,) = (x[:, None] if x.ndim == 1 else x for x in model.train_inputs)
+        self.y = model.train_targets
+
+    @property
+    def exact(self) -> bool:
+        """Whether this is a Gaussian process with Gaussian noise, and no bound or other score."""
+        kernels, (mll,) = gpytorch.kernels, self._mll
+        sparse = (kernels.InducingPointKernel, kernels.GridInterpolationKernel)
+        return (
+            (mll is None or type(mll) is gpytorch.mlls.ExactMarginalLogLikelihood)
+            and isinstance(self.model.likelihood, _GaussianLikelihoodBase)
+            and not any(isinstance(module, sparse) for module in self.model.modules())
+        )
 
     def forward(self) -> Tensor:
         """The log density over natural units."""
@@ -159,7 +191,7 @@ class _Joint(torch.nn.Module):
         factor = torch.linalg.cholesky(marginal.covariance_matrix)
         half = torch.linalg.solve_triangular(factor, (y - marginal.mean)[:, None], upper=False)
         value = -0.5 * half.square().sum() - factor.diagonal().log().sum()
-        value = value - 0.5 * len(y) * np.log(2 * np.pi) + _log_prior(model)
+        value = value - 0.5 * len(y) * np.log(2 * np.pi) + log_prior(model)
         for term in model.added_loss_terms():
             value = value + term.loss()
         return value
@@ -243,7 +275,7 @@ def copied(module: Any) -> Any:
     return cloudpickle.loads(cloudpickle.dumps(module))
 
 
-def _log_prior(model: gpytorch.models.ExactGP) -> Tensor:
+def log_prior(model: gpytorch.models.ExactGP) -> Tensor:
     """The registered priors over natural units."""
     total = torch.zeros((), dtype=torch.float64)
     for _, module, prior, closure, _ in model.named_priors():

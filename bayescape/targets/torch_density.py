@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from bayescape.targets.density import OUTSIDE, PROBES, Constrain, DensityTarget, validate_names
+from bayescape.targets.differences import SECOND_STEP, hessian_by_gradients
 from bayescape.targets.starting_points import Starts
 
-__all__ = ["TorchDensity", "from_torch"]
+__all__ = ["OnceDifferentiable", "TorchDensity", "from_torch"]
 
 Array = NDArray[np.float64]
 Function = Callable[[Tensor], Tensor]
@@ -176,6 +177,37 @@ class TorchDensity:
         name = getattr(self.log_density, "__name__", repr(self.log_density))
         how = f"point by point: {self.reason}" if self.reason else "all points at once"
         return f"torch function {name}, {how}"
+
+
+class OnceDifferentiable:
+    """A torch density whose second derivatives torch does not have: differences of gradients.
+
+    Parameters
+    ----------
+    density
+        Whose values and gradients are right, in coordinates of order one.
+    d
+        Number of coordinates.
+    """
+
+    def __init__(self, density: TorchDensity, d: int) -> None:
+        self.density, self.costs = density, {"hessian": {"gradient": 4 * d}}
+
+    def value(self, theta: Array) -> Array:
+        """Values, ``(B, d) -> (B,)``."""
+        return self.density.value(theta)
+
+    def value_and_gradient(self, theta: Array) -> tuple[Array, Array]:
+        """Values and gradients, ``(B, d) -> (B,), (B, d)``."""
+        return self.density.value_and_gradient(theta)
+
+    def hessian(self, theta: Array) -> Array:
+        """Hessians, ``(B, d, d)``."""
+        steps = np.full(theta.shape[1], SECOND_STEP)
+        return hessian_by_gradients(lambda t: self.value_and_gradient(t)[1], theta, steps)
+
+    def __repr__(self) -> str:
+        return f"{self.density}; Hessians by differences of gradients"
 
 
 def _derivative(value: Tensor, point: Tensor, further: bool) -> tuple[Tensor, ...]:

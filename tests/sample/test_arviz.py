@@ -11,6 +11,7 @@ import pymc as pm
 import pytest
 import torch
 import xarray as xr
+from scipy import stats
 from scipy.special import logsumexp
 
 import bayescape as bs
@@ -18,6 +19,7 @@ from bayescape.sample.arviz_tree import as_arviz_tree
 from bayescape.sample.groups import further_groups
 from bayescape.sample.result import posterior_tree
 
+from ..targets.gpytorch_models import common, composite, data, from_gpytorch
 from ..targets.pymc_models import MODELS, TRANSFORMED
 
 QUICK = {"mode": "FAST_COMPILE"}
@@ -49,7 +51,18 @@ def drawn(process):
     return bs.sample(process, 200, seed=1, progress=False)
 
 
-@pytest.fixture(params=["line", "drawn"])
+@pytest.fixture(scope="module")
+def thermometer():
+    """GPyTorch's most common model."""
+    return from_gpytorch(common(n=10))
+
+
+@pytest.fixture(scope="module")
+def gpytorch_drawn(thermometer):
+    return bs.sample(thermometer, 200, seed=1, progress=False)
+
+
+@pytest.fixture(params=["line", "drawn", "gpytorch_drawn"])
 def posterior(request):
     return request.getfixturevalue(request.param)
 
@@ -67,15 +80,84 @@ def named(*names):
     return next(getattr(az, name) for name in names if hasattr(az, name))
 
 
-def test_groups_are_where_arviz_has_them(line, drawn):
-    for tree in (line, drawn):
-        data = tree["observed_data"]["y"]
+def test_groups_are_where_arviz_has_them(line, drawn, gpytorch_drawn):
+    for tree in (line, drawn, gpytorch_drawn):
+        observed = tree["observed_data"]["y"]
         for group in ("log_likelihood", "posterior_predictive"):
-            assert tree[group]["y"].dims == ("chain", "draw", *data.dims)
-            for dim in data.dims:
-                assert list(tree[group][dim].values) == list(data[dim].values)
+            assert tree[group]["y"].dims == ("chain", "draw", *observed.dims)
+            for dim in observed.dims:
+                assert list(tree[group][dim].values) == list(observed[dim].values)
             assert np.isfinite(tree[group]["y"].values).all()
     assert list(drawn["posterior"]["lengthscale_dim_0"].values) == ["time"]
+
+
+def matern(X, values):
+    """GPyTorch's scaled kernel of order 5/2 with one lengthscale each, by its closed form."""
+    r = np.sqrt(5) * np.linalg.norm((X[:, None] - X) / values["lengthscale"].values, axis=-1)
+    return float(values["outputscale"]) * (1 + r + r**2 / 3) * np.exp(-r)
+
+
+def test_groups_of_a_gpytorch_model_are_those_of_its_draws(thermometer, gpytorch_drawn):
+    """The likelihood of a row given all others by conditioning the dense normal on them."""
+    X, y = (part.numpy() for part in data(10))
+    np.testing.assert_array_equal(gpytorch_drawn["observed_data"]["y"], y)
+    draws = gpytorch_drawn["posterior"].to_dataset()
+    for chain, draw in ((0, 0), (3, 21)):
+        values = draws.isel(chain=chain, draw=draw)
+        K = matern(X, values) + float(values["noise"]) * np.eye(10)
+        residual = y - float(values["constant"])
+        found = gpytorch_drawn["log_likelihood"]["y"].values[chain, draw]
+        for i in range(10):
+            rest = np.delete(np.arange(10), i)
+            gain = np.linalg.solve(K[np.ix_(rest, rest)], K[rest, i])
+            normal = stats.norm(gain @ residual[rest], np.sqrt(K[i, i] - gain @ K[rest, i]))
+            assert found[i] == pytest.approx(normal.logpdf(residual[i]), rel=1e-7)
+    theta = gpytorch_drawn["unconstrained_posterior"]["theta"].values.reshape(-1, 5)
+    kept = gpytorch_drawn["sample_stats"]
+    np.testing.assert_allclose(kept["energy"].values.ravel(), thermometer.energy(theta))
+    assert kept["log_weight"].dims == kept["basin"].dims == ("chain", "draw")
+    assert set(np.unique(kept["basin"])) <= set(gpytorch_drawn["minima"]["minimum"].values)
+    assert np.isfinite(kept["log_weight"]).all()
+
+
+@pytest.mark.parametrize("form", ["compiled", "torch"])
+def test_groups_of_a_gpytorch_model_are_right_either_way(form, thermometer):
+    """Moments of replicates against the dense normal; likelihoods against the other way."""
+    X, y = (part.numpy() for part in data(10))
+    other = from_gpytorch(common(n=10), compiled=False)
+    target = {"compiled": thermometer, "torch": other}[form]
+    theta = target.starts(1, np.random.default_rng(1))
+    count = 20_000 if form == "compiled" else 600
+    found = target.posterior_predictive(np.repeat(theta, count, axis=0), np.random.default_rng(2))
+    values = xr.Dataset({k: ("p", v[0]) if v[0].ndim else v[0]
+                         for k, v in target.constrain(theta).items()})  # fmt: skip
+    K, noise = matern(X, values), float(values["noise"]) * np.eye(10)
+    gain = np.linalg.solve(K + noise, K).T
+    mean = float(values["constant"]) + gain @ (y - float(values["constant"]))
+    covariance = K - gain @ K + noise
+    scale = np.sqrt(np.diag(covariance))
+    assert (np.abs(found["y"].mean(axis=0) - mean) < 4.5 * scale / np.sqrt(count)).all()
+    apart = np.cov(found["y"].T) / np.outer(scale, scale) - covariance / np.outer(scale, scale)
+    assert np.abs(apart).max() < 6 / np.sqrt(count)
+    one, two = (each.pointwise_log_likelihood(theta)["y"] for each in (thermometer, other))
+    np.testing.assert_allclose(one, two, rtol=1e-8)
+
+
+def test_a_composite_gpytorch_model_has_its_groups():
+    target = from_gpytorch(composite())
+    theta = target.starts(4, np.random.default_rng(0))[None]
+    groups, left_out = further_groups(target, theta, None, np.random.default_rng(0))
+    assert set(groups) == {"log_likelihood", "posterior_predictive"}
+    assert not left_out
+    total = target.gpytorch_model(theta[0, 0])
+    with torch.no_grad():
+        prior = total.likelihood(total.forward(total.train_inputs[0]))
+    precision = np.linalg.inv(prior.covariance_matrix.numpy())
+    residual = (total.train_targets - prior.mean).numpy()
+    # Rasmussen & Williams (2006), equations 5.10 to 5.12.
+    variance = 1 / np.diag(precision)
+    expected = stats.norm.logpdf(variance * (precision @ residual), scale=np.sqrt(variance))
+    np.testing.assert_allclose(groups["log_likelihood"]["y"][0, 0], expected, rtol=1e-6)
 
 
 def test_arviz_takes_what_sample_returns(posterior):

@@ -15,6 +15,7 @@ from gpytorch.kernels import (
     ScaleKernel,
 )
 from gpytorch.priors import GammaPrior, HalfCauchyPrior, LogNormalPrior, NormalPrior
+from gpytorch.variational import CholeskyVariationalDistribution, VariationalStrategy
 
 from bayescape.targets import from_gpytorch
 
@@ -36,6 +37,27 @@ class Warped(Exact):
 
     def forward(self, x):
         return super().forward(torch.sin(x))
+
+
+class Sparse(gpytorch.models.ApproximateGP):
+    """What the documentation's first example has."""
+
+    def __init__(
+        self,
+        points,
+        kernel=None,
+        *,
+        q=CholeskyVariationalDistribution,
+        form=VariationalStrategy,
+        **strategy,
+    ):
+        points = torch.as_tensor(points, dtype=torch.float64)
+        super().__init__(form(self, points, q(len(points)), **strategy))
+        self.mean_module = gpytorch.means.ConstantMean()
+        self.covar_module = kernel or ScaleKernel(MaternKernel(nu=2.5))
+
+    def forward(self, x):
+        return gpytorch.distributions.MultivariateNormal(self.mean_module(x), self.covar_module(x))
 
 
 def data(n=14, p=2):
@@ -83,10 +105,23 @@ def composite():
     return exact(smooth + cycle + LinearKernel(), mean=gpytorch.means.LinearMean(2))
 
 
+def variational(likelihood, outputs):
+    """Of two inputs, with five inducing points."""
+    X, y = data()
+    model = Sparse(X[::3], ScaleKernel(RBFKernel()))
+    return from_gpytorch(model, likelihood, data=(X, outputs(y)))
+
+
 GPYTORCH = {
     "gpytorch-compiled": lambda: from_gpytorch(common()),
     "gpytorch-compiled-flat": lambda: from_gpytorch(common(0.5, None), missing="flat"),
     "gpytorch-autograd": lambda: from_gpytorch(common(1.5), compiled=False),
     "gpytorch-bounded": lambda: from_gpytorch(bounded()),
     "gpytorch-composite": lambda: from_gpytorch(composite()),
+    "gpytorch-variational": lambda: variational(
+        gpytorch.likelihoods.GaussianLikelihood(), lambda y: y
+    ),
+    "gpytorch-classes": lambda: variational(
+        gpytorch.likelihoods.BernoulliLikelihood(), lambda y: (y > y.median()).double()
+    ),
 }
