@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bayescape.landscape.record import Landscape
 from bayescape.sample.adapt import Pilot
 from bayescape.sample.convergence import largest_rhat, smallest_ess
-from bayescape.sample.importance import khat_limit, weigh
+from bayescape.sample.importance import Weighted, khat_limit, weigh
 from bayescape.sample.membership import Membership, responsibilities_of_basins
 
 __all__ = [
@@ -30,6 +30,7 @@ RHAT_LIMIT = 1.03  # Vehtari et al. (2021) advise 1.01 for long runs; at an effe
 ESS_PER_CHAIN = 50
 UNKNOWN_SHARE = 0.01
 UNVISITED_SHARE = 0.02
+FRESH = 1000  # points that tell the shape of a tail, at least
 DISAGREE = 4.5  # standard errors between two estimates of the same mean
 
 
@@ -103,12 +104,32 @@ def superposition_warnings(pilot: Pilot, wanted: float) -> list[str]:
             f"The Pareto k of the importance weights is {weighted.pareto_k:.2f}, not below "
             f"{limit:.2f}: the superposition misses part of the posterior. Use method='jumps'."
         )
+    fresh = _fresh(pilot)
+    if weighted.usable and not fresh.usable:
+        count = len(fresh.weights)
+        found.append(
+            f"The Pareto k of the last {count} points, drawn from a mixture that was not fitted to "
+            f"them, is {fresh.pareto_k:.2f}, not below {khat_limit(count):.2f}: the superposition "
+            "may miss part of the posterior. Use method='jumps'."
+        )
     if weighted.ess < wanted:
         found.append(
             f"The effective sample size of the weights is {weighted.ess:.0f}, below the "
             f"{wanted:.0f} asked for. Ask for fewer, or use method='jumps'."
         )
     return found
+
+
+def _fresh(pilot: Pilot) -> Weighted:
+    """The last rounds alone.
+
+    Drawing ends once the tail of all points together looks light, which by chance happens sooner or
+    later also where it is not.
+    """
+    taken = 1
+    while sum(len(r.theta) for r in pilot.rounds[-taken:]) < FRESH and taken < len(pilot.rounds):
+        taken += 1
+    return weigh(np.concatenate([r.log_ratio for r in pilot.rounds[-taken:]]))
 
 
 def chain_warnings(

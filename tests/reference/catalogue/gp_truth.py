@@ -12,7 +12,8 @@ that are missing.
   the density off. Nodes that a coarse grid shows to be `DEEP` nats up are left out. Grids become
   finer until two agree; what they differ by is stored as the error. Beyond four coordinates:
   nautilus (J. U. Lange, MNRAS 525, 3181, 2023).
-* Occupation: where steepest descent, by LSODA, leads points drawn by their weights.
+* Occupation: where steepest descent, by LSODA, leads points drawn by their weights. Which way is
+  steepest depends on the units of the coordinates: here, as in `bayescape`, the prior's spread.
 
 For speed, quadrature, nautilus and descent call bayescape's compiled energy and gradient, once
 these are found equal to those in plain NumPy at 200 points.
@@ -255,12 +256,18 @@ def by_nautilus(
     }, theta[rng.choice(len(theta), FOLLOWED, p=weights)]
 
 
-def basin_of(target: GaussianProcess, walls: Array, x: Array, minima: Array) -> int:
+def spread(energy: Energy) -> Array:
+    """Standard deviation of the prior by coordinate, as for a normal one with its quartiles."""
+    low, high = from_prior(energy, np.array([[0.25], [0.75]]) * np.ones(energy.d))
+    return (high - low) / (stats.norm.ppf(0.75) - stats.norm.ppf(0.25))
+
+
+def basin_of(target: GaussianProcess, walls: Array, unit: Array, x: Array, minima: Array) -> int:
     """The minimum at which steepest descent ends; -1 for none. At a wall it goes along it."""
 
     def slope(x: Array, _: float) -> Array:
         inside = np.clip(x, walls[0] + 1e-9, walls[1] - 1e-9)
-        down = -target.energy_and_gradient(inside[None])[1][0]
+        down = -(unit**2) * target.energy_and_gradient(inside[None])[1][0]
         return np.where(((x <= walls[0]) & (down < 0)) | ((x >= walls[1]) & (down > 0)), 0.0, down)
 
     for begin, end in itertools.pairwise(STAGES):
@@ -284,7 +291,8 @@ def truth(problem: Problem) -> dict[str, Any]:
         answer, picked = by_nautilus(energy, target, rng)
     walled = np.isfinite(energy.walls).any() and None in energy.priors
     if len(minima) > 1 or walled:
-        basins = np.array([basin_of(target, energy.walls, x, minima) for x in picked])
+        unit = spread(energy)
+        basins = np.array([basin_of(target, energy.walls, unit, x, minima) for x in picked])
         share = np.array([(basins == k).mean() for k in range(len(minima))])
     else:  # all descents end in the only minimum
         share = np.ones(1)

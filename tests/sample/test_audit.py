@@ -1,0 +1,35 @@
+"""The audit of importance weights: what fresh points say against a tail that looks light."""
+
+import dataclasses
+
+import numpy as np
+
+from bayescape.sample.adapt import Round, settle
+from bayescape.sample.audit import superposition_warnings
+from bayescape.sample.superposition import harmonic_superposition
+
+from .problems import map_of, single
+
+
+def test_a_tail_that_looks_light_by_chance_is_told_by_fresh_points():
+    target = single()
+    pilot = settle(target, harmonic_superposition(map_of(target)), np.random.default_rng(0))
+    assert superposition_warnings(pilot, 100) == []
+    present = pilot.superposition
+    narrow = dataclasses.replace(
+        present, scales=0.01 * present.scales, degrees=np.full(len(present.weights), 100.0)
+    )
+    theta = narrow.sample(1500, np.random.default_rng(1))
+    last = Round(narrow, theta, target.energy(theta))
+    # The weights of all are as they were.
+    lucky = dataclasses.replace(pilot, rounds=(*pilot.rounds, last))
+    found = superposition_warnings(lucky, 100)
+    assert any("Pareto k of the last 1500 points" in warning for warning in found)
+
+
+def test_few_points_at_the_end_are_judged_with_those_before_them():
+    target = single()
+    pilot = settle(target, harmonic_superposition(map_of(target)), np.random.default_rng(0))
+    theta = pilot.superposition.sample(3, np.random.default_rng(1))
+    last = Round(pilot.superposition, theta, target.energy(theta))
+    assert superposition_warnings(dataclasses.replace(pilot, rounds=(*pilot.rounds, last)), 9) == []
