@@ -6,7 +6,7 @@ import numpy as np
 
 from bayescape.sample.adapt import Round, settle
 from bayescape.sample.audit import superposition_warnings
-from bayescape.sample.superposition import harmonic_superposition
+from bayescape.sample.superposition import Superposition, harmonic_superposition
 
 from .problems import map_of, single
 
@@ -15,9 +15,13 @@ def test_a_tail_that_looks_light_by_chance_is_told_by_fresh_points():
     target = single()
     pilot = settle(target, harmonic_superposition(map_of(target)), np.random.default_rng(0))
     assert superposition_warnings(pilot, 100) == []
-    present = pilot.superposition
-    narrow = dataclasses.replace(
-        present, scales=0.01 * present.scales, degrees=np.full(len(present.weights), 100.0)
+    only = pilot.superposition.weights.argmax()
+    narrow = Superposition(
+        weights=np.ones(1),
+        means=pilot.superposition.means[[only]],
+        scales=0.1 * pilot.superposition.scales[[only]],
+        basins=pilot.superposition.basins[[only]],
+        degrees=np.full(1, 100.0),
     )
     theta = narrow.sample(1500, np.random.default_rng(1))
     last = Round(narrow, theta, target.energy(theta))
