@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayescape.landscape.family import Family
-from bayescape.landscape.folds import Fold, solve_fold
+from bayescape.landscape.folds import AT_END, Fold, solve_fold
 
 __all__ = ["Trace", "advance", "correct", "index_of", "trace"]
 
@@ -32,7 +32,7 @@ CLOSE = 1e-3  # correction that is always small enough
 HALVINGS = 3  # of a grid interval, before a curve is followed by its length
 # Steps along a curve, in units of the coordinates and shares of the parameter's range.
 FIRST, LONGEST, SHORTEST = 0.01, 0.2, 1e-8
-AT_END = 1e-9  # share of the range by which a fold at the end of the interval may be beyond it
+STEEP = 1e-3  # slope of a curve against the parameter, below which a fold may be that near
 TELLABLE = 0.02  # step within which two folds are not told from none
 NO_FOLD = 1e-4  # a turn within that without a change of index is not two folds either
 STRAIGHT = 0.95  # cosine of the largest angle between tangents one step apart
@@ -259,9 +259,10 @@ def _step(
         place = x + (end - p) / (q - p) * (ahead - x)
         corrected, hessians, good = correct(family, place[None], end)
         moved = np.linalg.norm(corrected[0] - x)
-        if good[0] and np.linalg.norm(corrected[0] - place) < max(TRUSTED * float(moved), CLOSE):
+        near = np.linalg.norm(corrected[0] - place) < max(TRUSTED * float(moved), CLOSE)
+        if good[0] and near and not _at_fold(family, corrected[0], end, hessians[0], tangent):
             found = corrected[0], end, hessians[0]
-    if found is None:  # there may be a fold before the end
+    if found is None:  # there may be a fold before the end, or at it
         found = _correct_across(family, ahead, q, tangent)
     if found is None:
         return None
@@ -275,6 +276,16 @@ def _step(
     if np.linalg.norm(tangent + new_tangent - 2 * chord) > BENT:
         return None
     return new_x, q, hessian, new_tangent
+
+
+def _at_fold(family: Family, x: Array, p: float, hessian: Array, along: Array) -> bool:
+    """Whether a point is at a fold but for rounding: none to end at, for the curve turns there."""
+    tangent = _tangent(family, x, p, hessian, along)
+    if tangent is not None and abs(tangent[-1]) > STEEP:
+        return False
+    v = np.linalg.eigh(hessian)[1][:, np.abs(np.linalg.eigvalsh(hessian)).argmin()]
+    fold = solve_fold(family, x, p, v)
+    return fold is not None and abs(fold.parameter - p) <= AT_END * family.range
 
 
 def _folds_twice(
@@ -325,11 +336,10 @@ def _between(fold: Array, x: Array, y: Array) -> bool:
 def _correct_across(
     family: Family, x: Array, p: float, tangent: Array
 ) -> tuple[Array, float, Array] | None:
-    """Newton's method in the plane across a curve."""
+    """Newton's method in the plane across a curve, held to the family's range."""
     last, begun = np.inf, np.append(x, p / family.range)
+    p = family.within(p)
     for _ in range(ITERATIONS):
-        if not family.low <= p <= family.high:
-            return None
         gradient, hessian = family.gradient(x[None], p)[0], family.hessian(x[None], p)[0]
         slope = family.gradient_slope(x[None], p)[0] * family.range
         away = tangent @ (np.append(x, p / family.range) - begun)
@@ -337,9 +347,10 @@ def _correct_across(
         size = float(np.linalg.norm(step))
         if not (np.isfinite(size) and (size < SHRINKS * last or size < SETTLED)):
             return None
-        x, p, last = x + step[:-1], p + float(step[-1]) * family.range, size
+        x, q, last = x + step[:-1], p + float(step[-1]) * family.range, size
+        p = family.within(q)
         if size < SETTLED:
-            return x, p, hessian
+            return (x, p, hessian) if p == q else None
     return None
 
 

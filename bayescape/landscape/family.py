@@ -50,6 +50,10 @@ class Family:
         self.target = functools.lru_cache(maxsize=KEPT)(target_of)
         self._slopes = functools.lru_cache(maxsize=KEPT)(lambda p: dict[bytes, Array]())
 
+    def within(self, p: float) -> float:
+        """The value of the range that is nearest to ``p``."""
+        return min(max(p, self.low), self.high)
+
     def energy(self, x: Array, p: float) -> Array:
         """Energies, ``(B, d) -> (B,)``."""
         self.evaluations += Evaluations(value=len(x))

@@ -99,6 +99,8 @@ UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
 @example(
     roots=[1.268052851997525, 0.7, -1.4294009437680288, -0.2701042973317742], angle=0.0, points=27
 )
+# Two of the folds are at values of the grid, where no branch may take its end for a point.
+@example(roots=[0.0, 1.0, 0.5, 0.25], angle=1.20043824858351, points=18)
 def test_all_folds_of_random_sextics_from_one_exploration(roots, angle, points):
     """With P'' given by its roots, the one curve of stationary points turns at each of them."""
     second = np.polynomial.Polynomial.fromroots(roots)
@@ -108,8 +110,6 @@ def test_all_folds_of_random_sextics_from_one_exploration(roots, angle, points):
     # Two turns much closer than a step cannot be told from none.
     assume(np.abs(np.diff(family(0.0).P.deriv()(np.sort(roots)))).min() > 0.005 * width)
     grid = np.linspace(known[0] - 0.3 * width, known[-1] + 0.4 * width, points)
-    # Whether a minimum is there at its fold is a matter of rounding.
-    assume(np.abs(grid[:, None] - known).min() > 1e-6 * width)
     found = continue_minima(family, grid, explorations=1, progress=False)
     assert found.warnings == ()
     np.testing.assert_allclose(found.folds["value"], known, atol=1e-9)
@@ -119,12 +119,25 @@ def test_all_folds_of_random_sextics_from_one_exploration(roots, angle, points):
     assert (found.folds["gradient_norm"] < 1e-8).all()
     assert (np.abs(found.folds["smallest_eigenvalue"]) < 1e-6).all()
     expected = [sum(second(u) > 0 for u in _roots(family(nu))) for nu in grid]
-    np.testing.assert_array_equal(found.count(0), expected)
+    # Whether a minimum is there at its fold is a matter of rounding.
+    off = np.abs(grid[:, None] - known).min(axis=1) > 1e-6 * width
+    np.testing.assert_array_equal(found.count(0)[off], np.array(expected)[off])
     joins = found.folds["joins"].values
     for (a, b), side in zip(joins, found.folds["side"].values, strict=True):
         assert sorted(found.branches["index"].values[[a, b]]) == [0, 1]
         end = "begins" if side > 0 else "ends"
         assert (found.branches[end].values[[a, b]] == "fold").all()
+
+
+@pytest.mark.parametrize("beyond", [0.0, 1e-16, -1e-16, 1e-12, -1e-12, 1e-8])
+def test_a_fold_at_the_end_of_the_grid_ends_its_branches_there(beyond):
+    """Nothing outside of the grid is asked for, so the curve is seen on one side of it only."""
+    grid = np.linspace(-1, FOLD + beyond, 11)
+    found = continue_minima(lambda nu: Ridge(nu, QUARTIC), grid, explorations=1, progress=False)
+    assert found.warnings == ()
+    np.testing.assert_allclose(found.folds["value"], [-FOLD, FOLD], atol=2e-12)
+    np.testing.assert_array_equal(found.count(0), [1] * 5 + [2] * 5 + [1])
+    np.testing.assert_array_equal(found.count(1), [0] * 5 + [1] * 5 + [0])
 
 
 @pytest.mark.parametrize(
