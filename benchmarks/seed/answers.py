@@ -114,25 +114,20 @@ def gains_beside(records: list[dict[str, Any]], inputs: int) -> pd.DataFrame:
 
 
 def costs_of_following(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """By draw and number of maps begun with: cost as a share of mapping afresh, what is lacking."""
-    rows = []
+    """By draw: cost of following as a share of mapping afresh, and minima that either way lacks."""
+    rows = {}
     for record in records:
         if not record["mapped"]:
             continue
-        mapped = record["mapped"]
-        for explorations, following in mapped["following"].items():
-            rows.append(
-                {
-                    "draw": record["task"],
-                    "explorations": explorations,
-                    "evaluations": following["evaluations"] / mapped["evaluations"],
-                    "gradient_equivalents": following["cost"] / mapped["cost"],
-                    "minima_mapped": sum(mapped["minima"]),
-                    "followed_lacks": sum(following["followed_lacks"]),
-                    "mapped_lacks": sum(following["mapped_lacks"]),
-                }
-            )
-    return pd.DataFrame(rows)
+        mapped, following = record["mapped"], record["mapped"]["following"]
+        rows[record["task"]] = {
+            "evaluations": following["evaluations"] / mapped["evaluations"],
+            "gradient_equivalents": following["cost"] / mapped["cost"],
+            "minima_mapped": sum(mapped["minima"]),
+            "followed_lacks": sum(following["followed_lacks"]),
+            "mapped_lacks": sum(following["mapped_lacks"]),
+        }
+    return pd.DataFrame(rows).T
 
 
 def misassignments(records: list[dict[str, Any]]) -> pd.DataFrame:
