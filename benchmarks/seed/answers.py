@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
 from bayescape.predict.ensembles import ENSEMBLES
 
 __all__ = [
     "GAINS",
+    "branches_of_clusters",
     "by_funnels",
     "costs_of_following",
     "decisions",
@@ -128,6 +130,14 @@ def costs_of_following(records: list[dict[str, Any]]) -> pd.DataFrame:
             "mapped_lacks": sum(following["mapped_lacks"]),
         }
     return pd.DataFrame(rows).T
+
+
+def branches_of_clusters(clusters: NDArray[np.int_]) -> dict[int, int]:
+    """The branch, a row of ``(N, K)`` labels, that each cluster stands for: fewest are wrong."""
+    known = [row[row >= 0] for row in clusters]
+    table = np.array([np.bincount(row, minlength=clusters.max() + 1) for row in known])
+    branches, labels = linear_sum_assignment(-table)
+    return dict(zip(labels.tolist(), branches.tolist(), strict=True))
 
 
 def misassignments(records: list[dict[str, Any]]) -> pd.DataFrame:
