@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 
 import bayescape as bs
 from bayescape.evaluations import Evaluations
+from benchmarks.seed.answers import branches_of_clusters
 from benchmarks.seed.problems import FRESH, schwefel
 from benchmarks.seed.scoring import funnels, gains, peaks, restarts, superposed
 
@@ -139,8 +139,7 @@ def misassigned(labels: NDArray[np.int_]) -> dict[str, Any]:
     """
     there = labels >= 0
     clusters = labels.max() + 1
-    table = np.array([np.bincount(row[row >= 0], minlength=clusters) for row in labels])
-    pairs = linear_sum_assignment(-table)
+    right = sum((labels[b] == c).sum() for c, b in branches_of_clusters(labels).items())
     sharing = sum(
         int((np.bincount(column[column >= 0])[column[column >= 0]] > 1).sum())
         for column in labels.T
@@ -150,7 +149,7 @@ def misassigned(labels: NDArray[np.int_]) -> dict[str, Any]:
         "points": int(there.sum()),
         "clusters": int(clusters),
         "branches": int(there.any(axis=1).sum()),
-        "wrong": int(there.sum() - table[pairs].sum()),
+        "wrong": int(there.sum() - right),
         "wrong_at_best": int(sizes[clusters:].sum()),
         "sharing": sharing,
     }
