@@ -5,7 +5,7 @@ import pytest
 
 from bayescape import Landscape
 from bayescape.evaluations import Evaluations
-from benchmarks.seed.answers import rank_correlation
+from benchmarks.seed.answers import branches_of_clusters, rank_correlation
 from benchmarks.seed.following import misassigned
 from benchmarks.seed.problems import FUNCTIONS, catalogue, schwefel
 from benchmarks.seed.scoring import funnels
@@ -60,6 +60,7 @@ def test_clusters_are_counted_against_branches():
     renamed = np.array([2, 0, 1])[right]
     renamed[right < 0] = -1
     assert misassigned(renamed)["wrong"] == 0
+    assert branches_of_clusters(renamed) == {2: 0, 0: 1, 1: 2}
     swapped = right.copy()
     swapped[0, 1] = 1  # shares the cluster of the second branch there
     assert misassigned(swapped)["wrong"] == 1

@@ -352,6 +352,7 @@ WRONG = {
         "grid": array(),
         "parameter": st.one_of(st.integers(), nothing),
         "explorations": whole(0),
+        "quenches": whole(0),
         "landscapes": maybe(objects),
         "seed": whole(0),
         "progress": progress(),

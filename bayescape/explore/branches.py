@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from bayescape.landscape.curve import Trace, advance, index_of, trace
+from bayescape.landscape.advance import Points, advance, index_of
+from bayescape.landscape.curve import Trace, trace
 from bayescape.landscape.family import Family
 from bayescape.landscape.folds import Fold
 
@@ -95,6 +96,15 @@ class Branches:
             self._cross(rows, k, direction)
             self.report(parameter=self.grid[k], branches=len(self.branches), folds=len(self.folds))
 
+    def points_at(self, k: int, index: int) -> Points:
+        """The points of a Hessian index that branches have at a position of the grid."""
+        rows = [
+            i
+            for i, branch in enumerate(self.branches)
+            if i not in self._merged and branch.index == index and branch.at(k)
+        ]
+        return self._points(rows, k)
+
     def settled(self) -> tuple[list[Branch], NDArray[np.int_]]:
         """The branches, and for every fold the positions of its two among them."""
         kept = [i for i in range(len(self.branches)) if i not in self._merged]
@@ -109,10 +119,11 @@ class Branches:
             for row in rows:
                 self.branches[row].ends[direction] = GRID
             return
-        x = np.array([self.branches[row].x[k] for row in rows]).reshape(-1, self.d)
-        hessians = np.array([self.branches[row].hessians[k] for row in rows])
-        hessians = hessians.reshape(-1, self.d, self.d)
-        x, hessians, reached, good = advance(self.family, x, hessians, self.grid[k], self.grid[end])
+        behind = k - direction
+        before = self._points(rows, behind) if 0 <= behind < len(self.grid) else None
+        x, hessians, reached, good = advance(
+            self.family, self._points(rows, k), self.grid[end], before
+        )
         jumped = self._jumped(rows, x, good, k, end)
         for i, row in enumerate(rows):
             if good[i] and not jumped[i]:
@@ -126,6 +137,13 @@ class Branches:
             )
             found = trace(self.family, point, p, (self.grid[k], self.grid[end]))
             self._take(row, found, k, direction)
+
+    def _points(self, rows: list[int], k: int) -> Points:
+        """Where some branches are at a position of the grid."""
+        x = np.array([self.branches[row].x[k] for row in rows])
+        hessians = np.array([self.branches[row].hessians[k] for row in rows])
+        square = hessians.reshape(-1, self.d, self.d)
+        return Points(x.reshape(-1, self.d), square, self.grid[k])
 
     def _jumped(
         self, rows: list[int], x: Array, good: NDArray[np.bool_], k: int, end: int

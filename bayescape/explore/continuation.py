@@ -12,9 +12,9 @@ from bayescape.arguments import check_array, check_kind, check_progress, check_w
 from bayescape.evaluations import Evaluations
 from bayescape.explore.branches import Branches
 from bayescape.explore.explorer import explore
+from bayescape.explore.newcomers import evenly, look_for_newcomers, take_up
 from bayescape.explore.scales import Scales
 from bayescape.landscape.continuation import Continuation
-from bayescape.landscape.curve import correct, index_of
 from bayescape.landscape.family import Family
 from bayescape.landscape.record import Landscape
 from bayescape.progress import reporter
@@ -30,20 +30,21 @@ def continue_minima(
     grid: ArrayLike,
     *,
     parameter: str = "nu",
-    explorations: int = 5,
+    explorations: int = 3,
+    quenches: int = 12,
     landscapes: Mapping[float, Landscape] | None = None,
     seed: int = 0,
     progress: bool | Callable[..., None] = True,
 ) -> Continuation:
     """Follow minima and transition states along a parameter, and solve the folds between them.
 
-    Fresh explorations at some values of the parameter say what there is to follow. What they find
-    is matched to the branches known by then; a point on none of these is a new branch, followed
-    both ways. Branches go from one value to the next in lockstep, by a predictor along the tangent
-    and Newton's method, in shorter steps where that fails. Where it still fails, a branch is
-    followed by its own length: at a fold it turns back, as the branch that it annihilates with,
-    which is taken up in its turn. Every fold is solved as a point of zero gradient whose Hessian
-    has a null vector.
+    Fresh explorations at some values of the parameter, and a few quenches at every value, say what
+    there is to follow. What they find is matched to the branches known by then; a point on none of
+    these is a new branch, followed both ways. Branches go from one value to the next in lockstep,
+    by a predictor and Newton's method, in shorter steps where that fails. Where it still fails, a
+    branch is followed by its own length: at a fold it turns back, as the branch that it annihilates
+    with, which is taken up in its turn. Every fold is solved as a point of zero gradient whose
+    Hessian has a null vector.
 
     Parameters
     ----------
@@ -57,14 +58,19 @@ def continue_minima(
         What the parameter is called.
     explorations
         How many values to explore at, spread evenly over the grid, both ends among them from two
-        on. A branch that exists between these only, and that no fold connects with a known one, is
-        not found; nor are two folds of one branch that are closer along it than about a
-        fiftieth of the unit of a coordinate.
+        on. Two folds of one branch that are closer along it than about a fiftieth of the unit of a
+        coordinate are not found.
+    quenches
+        How many points to quench at every value of the grid: half of them starts that are spread up
+        to three times as wide as the targets' own, the others kicks away from known minima. The
+        known branches capture most; from a new minimum transition states are searched for as well.
+        A branch that neither these nor the explorations come upon, and that no fold connects with a
+        known one, is not found; the longer it lives the likelier it is to be.
     landscapes
         Maps that there are already, by their value of the parameter, which must be on the grid.
         None of these values is explored again.
     seed
-        Of the explorations. The same seed gives the same result.
+        Of the explorations and of the quenches' starts. The same seed gives the same result.
     progress
         As in `explore`; a callable is given ``parameter``, ``branches`` and ``folds``.
 
@@ -97,6 +103,7 @@ def continue_minima(
         )
     check_kind("parameter", parameter, str, "a name")
     check_whole("explorations", explorations, 0)
+    check_whole("quenches", quenches, 0)
     check_whole("seed", seed, 0)
     check_progress(progress)
     if landscapes is not None:
@@ -106,10 +113,10 @@ def continue_minima(
     _check_names(names, tuple(target_of(float(values[-1])).names), values[-1])
     for k, landscape in maps.items():
         _check_names(names, landscape.names, values[k])
-    if explorations < 0 or not (explorations or maps):
+    if not (explorations or quenches or maps):
         raise ValueError(
-            f"`explorations` must be at least {0 if maps else 1}"
-            f"{'' if maps else ' where no `landscapes` are given'}, got {explorations}"
+            "`explorations` must be at least 1 where there are no `quenches` and no `landscapes`, "
+            f"got {explorations}"
         )
     planned = np.unique(np.linspace(0, len(values) - 1, explorations).round().astype(int))
     unit = Scales.of(target_of(float(values[len(values) // 2]))).unit
@@ -126,6 +133,11 @@ def continue_minima(
             ]
             _enter(branches, maps[k], k)
             branches.follow()
+        for k in evenly(len(values)) if quenches else ():
+            new, cost = look_for_newcomers(branches, k, quenches, seed)
+            spent += cost
+            if new:
+                branches.follow()
     return _record(
         branches,
         names=names,
@@ -137,16 +149,12 @@ def continue_minima(
 
 
 def _enter(branches: Branches, landscape: Landscape, k: int) -> None:
-    """Take up a map's points, as exact as Newton's method makes them."""
-    family = branches.family
+    """Take up a map's points."""
     for index, points in enumerate((landscape.minima, landscape.transition_states)):
-        x, hessians, good = correct(family, points["theta"].values / family.unit, branches.grid[k])
-        good &= index_of(hessians) == index
-        for i in np.flatnonzero(good):
-            branches.enter(x[i], hessians[i], k)
-        if not good.all():
+        none = take_up(branches, k, points["theta"].values, index)
+        if none:
             branches.warnings.append(
-                f"{(~good).sum()} points of index {index} of the map at {branches.grid[k]:g} are "
+                f"{none} points of index {index} of the map at {branches.grid[k]:g} are "
                 "none by Newton's method, and were not followed"
             )
 

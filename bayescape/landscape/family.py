@@ -16,6 +16,7 @@ __all__ = ["Family"]
 Array = NDArray[np.float64]
 
 STEP = 1e-4  # of differences: shares of the parameter's range, or units of the coordinates
+SHORT = 1e-5  # the same, of differences of first order
 KEPT = 16  # targets kept, for neighbouring branches ask for the same ones
 
 
@@ -50,6 +51,10 @@ class Family:
         self.target = functools.lru_cache(maxsize=KEPT)(target_of)
         self._slopes = functools.lru_cache(maxsize=KEPT)(lambda p: dict[bytes, Array]())
 
+    def within(self, p: float) -> float:
+        """The value of the range that is nearest to ``p``."""
+        return min(max(p, self.low), self.high)
+
     def energy(self, x: Array, p: float) -> Array:
         """Energies, ``(B, d) -> (B,)``."""
         self.evaluations += Evaluations(value=len(x))
@@ -66,12 +71,20 @@ class Family:
         self.evaluations += Evaluations(hessian=len(x))
         return self.target(p).hessian(x * self.unit) * np.outer(self.unit, self.unit)
 
-    def gradient_slope(self, x: Array, p: float) -> Array:
-        """Derivative of the gradients along the parameter, ``(B, d) -> (B, d)``, which is kept."""
+    def gradient_slope(self, x: Array, p: float, there: Array | None = None) -> Array:
+        """Derivative of the gradients along the parameter, ``(B, d) -> (B, d)``.
+
+        Where the gradients are known to be ``there``, ``(B, d)``, one more makes a difference of
+        first order: enough to predict by. It is kept.
+        """
+        if there is None:
+            return self._along_parameter(self.gradient, x, p)
         known = self._slopes(p)  # where one step ends the next one begins
         new = np.array([row.tobytes() not in known for row in x], dtype=bool)
         if new.any():
-            slopes = self._along_parameter(self.gradient, x[new], p)
+            h = SHORT * self.range
+            h = h if p + h <= self.high else -h
+            slopes = (self.gradient(x[new], p + h) - there[new]) / h
             known.update(zip((row.tobytes() for row in x[new]), slopes, strict=True))
         return np.array([known[row.tobytes()] for row in x]).reshape(x.shape)
 

@@ -21,7 +21,8 @@ Array = NDArray[np.float64]
 ITERATIONS = 12
 STILL = 1e-11  # Newton step, in units of the coordinates, that is rounding
 SETTLED = 1e-6  # the same, of a solution: what is left is its square
-FAR = 1.0  # units of the coordinates, or the parameter's range: beyond, another fold was found
+FAR = 1.0  # units of the coordinates: beyond, another fold was found
+AT_END = 1e-9  # share of the range by which a fold at the end of an interval may be beyond it
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def solve_fold(family: Family, x: Array, p: float, v: Array) -> Fold | None:
     Returns
     -------
     Fold or None
-        ``None`` if the iteration does not converge, or leaves the neighbourhood or the range.
+        ``None`` if the iteration does not converge within the neighbourhood and the range.
 
     References
     ----------
@@ -88,7 +89,7 @@ def solve_fold(family: Family, x: Array, p: float, v: Array) -> Fold | None:
     Anal. 17, 567 (1980).
     """
     d = len(x)
-    start, begun = x, p
+    start = x
     v = v / np.linalg.norm(v)
     last = np.inf
     for _ in range(ITERATIONS):
@@ -111,12 +112,13 @@ def solve_fold(family: Family, x: Array, p: float, v: Array) -> Fold | None:
         if size >= last and last < SETTLED:
             break
         x, v, last = x + step[:d], v + step[d + 1 :], size
-        p += float(step[d]) * family.range
-        if not family.low <= p <= family.high or np.linalg.norm(x - start) > FAR:
+        q = p + float(step[d]) * family.range
+        p = family.within(q)
+        if np.linalg.norm(x - start) > FAR:
             return None
         if size < STILL:
             break
-    if last > SETTLED or abs(p - begun) > FAR * family.range:
+    if last > SETTLED or abs(q - p) > AT_END * family.range:
         return None
     return fold_at(family, x, p)
 

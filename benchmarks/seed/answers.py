@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
 from bayescape.predict.ensembles import ENSEMBLES
 
 __all__ = [
     "GAINS",
+    "branches_of_clusters",
     "by_funnels",
     "costs_of_following",
     "decisions",
@@ -114,25 +116,28 @@ def gains_beside(records: list[dict[str, Any]], inputs: int) -> pd.DataFrame:
 
 
 def costs_of_following(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """By draw and number of maps begun with: cost as a share of mapping afresh, what is lacking."""
-    rows = []
+    """By draw: cost of following as a share of mapping afresh, and minima that either way lacks."""
+    rows = {}
     for record in records:
         if not record["mapped"]:
             continue
-        mapped = record["mapped"]
-        for explorations, following in mapped["following"].items():
-            rows.append(
-                {
-                    "draw": record["task"],
-                    "explorations": explorations,
-                    "evaluations": following["evaluations"] / mapped["evaluations"],
-                    "gradient_equivalents": following["cost"] / mapped["cost"],
-                    "minima_mapped": sum(mapped["minima"]),
-                    "followed_lacks": sum(following["followed_lacks"]),
-                    "mapped_lacks": sum(following["mapped_lacks"]),
-                }
-            )
-    return pd.DataFrame(rows)
+        mapped, following = record["mapped"], record["mapped"]["following"]
+        rows[record["task"]] = {
+            "evaluations": following["evaluations"] / mapped["evaluations"],
+            "gradient_equivalents": following["cost"] / mapped["cost"],
+            "minima_mapped": sum(mapped["minima"]),
+            "followed_lacks": sum(following["followed_lacks"]),
+            "mapped_lacks": sum(following["mapped_lacks"]),
+        }
+    return pd.DataFrame(rows).T
+
+
+def branches_of_clusters(clusters: NDArray[np.int_]) -> dict[int, int]:
+    """The branch, a row of ``(N, K)`` labels, that each cluster stands for: fewest are wrong."""
+    known = [row[row >= 0] for row in clusters]
+    table = np.array([np.bincount(row, minlength=clusters.max() + 1) for row in known])
+    branches, labels = linear_sum_assignment(-table)
+    return dict(zip(labels.tolist(), branches.tolist(), strict=True))
 
 
 def misassignments(records: list[dict[str, Any]]) -> pd.DataFrame:

@@ -61,6 +61,8 @@ NAMES = {
     "pair_at_peak": "the pair at the heat-capacity peak",
 }
 BESIDE = ("superposition", "restarts")
+FEW = 15  # orders looked at, below which they are drawn as points with bars
+SHIFT = 0.05  # between such bars at one order
 NU = r"Matérn order $\nu$"
 LABELS = {
     "rmse_percent": "reduction of the RMSE (%)",
@@ -70,7 +72,10 @@ LABELS = {
 
 
 def figure_3(record: dict[str, Any], grid: Array) -> Figure:
-    """Loss and test error of every minimum against the order: by branch, and by k-means."""
+    """Loss and test error of every minimum against the order: by branch, and by k-means.
+
+    A cluster has the colour of the branch that it stands for.
+    """
     energy = np.array(record["energy"], dtype=float)
     seen = np.isfinite(energy).any(axis=1)  # not those between two folds between two orders
     energy, errors = energy[seen], np.array(record["mse"], dtype=float)[seen]
@@ -80,19 +85,17 @@ def figure_3(record: dict[str, Any], grid: Array) -> Figure:
     figure = new_figure(9.0, 6.4)
     axes = figure.subplots(2, 2, sharex=True, sharey="row")
     rank = np.argsort(np.argsort(np.nanmin(energy, axis=1)))
+    colours = [_spectrum(int(r), len(rank)) for r in rank]
+    standing = answers.branches_of_clusters(clusters)
     for row, values in enumerate((above, errors)):
         left, right = axes[row]
         for b in np.argsort(-rank):
-            left.plot(
-                grid, values[b], color=basin_colour(int(rank[b])), linewidth=1.5, marker=".",
-                markersize=3,
-            )  # fmt: skip
-        for c in range(clusters.max() + 1):
+            left.plot(grid, values[b], color=colours[b], linewidth=1.5, marker=".", markersize=3)
+        for c, b in standing.items():
             at = np.nonzero(clusters == c)
             right.plot(
-                grid[at[1]], values[at], linestyle="", marker=".", markersize=4,
-                color=_spectrum(c, clusters.max() + 1),
-            )  # fmt: skip
+                grid[at[1]], values[at], linestyle="", marker=".", markersize=4, color=colours[b]
+            )
         at = np.nonzero(shared)
         right.plot(
             grid[at[1]], values[at], linestyle="", marker="o", markersize=6, markeredgewidth=0.6,
@@ -129,11 +132,15 @@ def figure_4(
         draws = sum(r["inputs"] == inputs for r in records)
         for row, gain in enumerate(gains):
             ax = axes[row, column]
-            for kind, colour in COLOURS.items():
-                if kind == ("stacking" if gain == "rmse_percent" else "stacking_means"):
-                    continue
-                part = table.loc[kind]
-                _band(ax, part.index.values, part["mean", gain], part["error", gain], kind, colour)
+            other = "stacking" if gain == "rmse_percent" else "stacking_means"
+            parts = {kind: table.loc[kind] for kind in COLOURS if kind != other}
+            barred = [kind for kind, part in parts.items() if len(part) < FEW]
+            for kind, part in parts.items():
+                curve = part["mean", gain], part["error", gain]
+                if kind in barred:
+                    _bars(ax, *curve, kind, SHIFT * (barred.index(kind) - (len(barred) - 1) / 2))
+                else:
+                    _band(ax, *curve, kind)
             ax.axhline(0, color=GREY, linewidth=0.8)
             ax.set_ylabel(LABELS[gain])
             quiet(ax)
@@ -305,15 +312,18 @@ def figure_peaks(records: list[dict[str, Any]]) -> Figure:
     return figure
 
 
-def _band(ax: Axes, x: Array, mean: pd.Series, error: pd.Series, kind: str, colour: str) -> None:
-    if len(x) < 15:  # where only some orders were looked at
-        shift = 0.06 if kind == "restarts" else 0.0  # beside the posterior's, not over them
-        ax.errorbar(x + shift, mean, yerr=error, color=colour, marker="o", markersize=4, capsize=2,
-                    linestyle="-" if kind not in BESIDE else "", linewidth=1.2,
-                    label=NAMES[kind], zorder=3 if kind in BESIDE else 2)  # fmt: skip
-        return
+def _band(ax: Axes, mean: pd.Series, error: pd.Series, kind: str) -> None:
+    x, colour = mean.index.values, COLOURS[kind]
     ax.plot(x, mean, color=colour, linewidth=1.4, label=NAMES[kind])
-    ax.fill_between(x, mean - error, mean + error, color=colour, alpha=0.15, linewidth=0)
+    ax.fill_between(x, mean - error, mean + error, color=colour, alpha=0.12, linewidth=0)
+
+
+def _bars(ax: Axes, mean: pd.Series, error: pd.Series, kind: str, shift: float) -> None:
+    ax.errorbar(
+        mean.index.values + shift, mean, yerr=error, color=COLOURS[kind], marker="o",
+        markersize=3.5, linestyle="-" if kind not in BESIDE else "", linewidth=1.0,
+        label=NAMES[kind], zorder=3 if kind in BESIDE else 2,
+    )  # fmt: skip
 
 
 def _clip(ax: Axes, values: pd.Series) -> None:

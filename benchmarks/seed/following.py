@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 
 import bayescape as bs
 from bayescape.evaluations import Evaluations
+from benchmarks.seed.answers import branches_of_clusters
 from benchmarks.seed.problems import FRESH, schwefel
 from benchmarks.seed.scoring import funnels, gains, peaks, restarts, superposed
 
@@ -22,6 +22,7 @@ __all__ = ["GRID", "clustered", "draw_of", "family_of", "follow", "map_some", "m
 Array = NDArray[np.float64]
 
 GRID = np.round(np.arange(0.5, 5.01, 0.1), 10)
+BEGUN = (0, len(GRID) - 1)  # positions of the maps that following begins from
 EVERY = 5  # points of the grid between those where restarts and posteriors are compared too
 QUENCHES = 400  # scattered starts at most: in four dimensions they find ever more
 SAME = 1e-3  # distance of two minima that are one, in logarithms of hyperparameters
@@ -39,26 +40,17 @@ def family_of(X: Array, y: Array) -> Callable[[float], bs.GaussianProcess]:
     return lambda nu: bs.GaussianProcess(X, y, nu=nu)
 
 
-def follow(inputs: int, rows: int, draw: int, *, mapped: bool) -> dict[str, Any]:
+def follow(inputs: int, rows: int, draw: int) -> dict[str, Any]:
     """Follow the minima of one draw of data over `GRID`, and score ensembles of them everywhere.
 
-    The following begins from five maps, at orders whose logarithms are evenly spaced. With
-    ``mapped``, every order is mapped afresh as well, to compare cost and what is found; the
-    following is then tried from three maps, at evenly spaced orders, first.
+    Following begins from maps at both ends. Every order is mapped afresh as well, to compare cost
+    and what is found.
     """
     started = time.perf_counter()
     X, y, X_test, y_test = draw_of(inputs, rows, draw)
     target_of, d = family_of(X, y), inputs + 2
-    at = {"3": np.linspace(GRID[0], GRID[-1], 3)} if mapped else {}
-    at |= {"5 by logarithm": np.geomspace(GRID[0], GRID[-1], 5)}
-    needed = range(len(GRID)) if mapped else _nearest(at["5 by logarithm"])
-    maps = {int(k): bs.explore(target_of(float(GRID[k])), seed=0, progress=False) for k in needed}
-    found = {}
-    for name, orders in at.items():
-        found[name] = _compared(target_of, maps, _nearest(orders))
-        continuation = found[name][0]
-        if not any(found[name][1]["followed_lacks"]):
-            break
+    maps = [bs.explore(target_of(float(nu)), seed=0, progress=False) for nu in GRID]
+    continuation, numbers = _compared(target_of, maps, BEGUN)
     branches = continuation.branches.isel(
         branch=np.flatnonzero(continuation.branches["index"].values == 0)
     )
@@ -75,13 +67,11 @@ def follow(inputs: int, rows: int, draw: int, *, mapped: bool) -> dict[str, Any]
         scores[-1]["nu"] = nu
     return {
         "mapped": {
-            "cost": sum(m.evaluations.gradient_equivalents(d) for m in maps.values()),
-            "evaluations": sum(m.evaluations.total for m in maps.values()),
-            "minima": [m.minima.sizes["minimum"] for m in maps.values()],
-            "following": {n: numbers for n, (_, numbers) in found.items()},
-        }
-        if mapped
-        else None,
+            "cost": sum(m.evaluations.gradient_equivalents(d) for m in maps),
+            "evaluations": sum(m.evaluations.total for m in maps),
+            "minima": [m.minima.sizes["minimum"] for m in maps],
+            "following": numbers,
+        },
         "energy": branches["energy"].values,
         "mse": mse,
         "clusters": labels,
@@ -127,11 +117,6 @@ def _scored(
     return gains(landscape, X, y, others) | {"peaks": peaks(landscape)[:2]}
 
 
-def _nearest(orders: Array) -> NDArray[np.intp]:
-    """Positions on the grid."""
-    return np.abs(GRID[:, None] - orders).argmin(axis=0)
-
-
 def clustered(theta: Array) -> NDArray[np.int_]:
     """Labels by k-means of all minima ``(N, K, d)`` at all orders together, as in the talk.
 
@@ -154,8 +139,7 @@ def misassigned(labels: NDArray[np.int_]) -> dict[str, Any]:
     """
     there = labels >= 0
     clusters = labels.max() + 1
-    table = np.array([np.bincount(row[row >= 0], minlength=clusters) for row in labels])
-    pairs = linear_sum_assignment(-table)
+    right = sum((labels[b] == c).sum() for c, b in branches_of_clusters(labels).items())
     sharing = sum(
         int((np.bincount(column[column >= 0])[column[column >= 0]] > 1).sum())
         for column in labels.T
@@ -165,7 +149,7 @@ def misassigned(labels: NDArray[np.int_]) -> dict[str, Any]:
         "points": int(there.sum()),
         "clusters": int(clusters),
         "branches": int(there.any(axis=1).sum()),
-        "wrong": int(there.sum() - table[pairs].sum()),
+        "wrong": int(there.sum() - right),
         "wrong_at_best": int(sizes[clusters:].sum()),
         "sharing": sharing,
     }
@@ -173,11 +157,11 @@ def misassigned(labels: NDArray[np.int_]) -> dict[str, Any]:
 
 def _compared(
     target_of: Callable[[float], bs.GaussianProcess],
-    maps: dict[int, bs.Landscape],
-    chosen: NDArray[np.intp],
+    maps: list[bs.Landscape],
+    begun: tuple[int, ...],
 ) -> tuple[bs.Continuation, dict[str, Any]]:
     """Follow from some of the maps; cost, and minima that either way lacks at some order."""
-    given = {float(GRID[k]): maps[int(k)] for k in chosen}
+    given = {float(GRID[k]): maps[k] for k in begun}
     continuation = bs.continue_minima(
         target_of, GRID, explorations=0, landscapes=given, progress=False
     )
@@ -186,7 +170,7 @@ def _compared(
         spent += landscape.evaluations
     theta = continuation.branches["theta"].values[continuation.branches["index"].values == 0]
     lacked: dict[str, list[int]] = {"followed_lacks": [], "mapped_lacks": []}
-    for k, landscape in maps.items():
+    for k, landscape in enumerate(maps):
         followed = theta[np.isfinite(theta[:, k, 0]), k]
         apart = cdist(followed, landscape.minima["theta"].values)
         lacked["followed_lacks"].append(int((apart.min(axis=0, initial=np.inf) > SAME).sum()))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch.distributions import LogNormal
 
 from bayescape import Continuation, GaussianProcess, continue_minima, explore, load_continuation
+from bayescape.explore.newcomers import evenly
 from bayescape.explore.quench import QuenchStatus, quench
 from tests.explore.families import Ridge, spreading_mixture
 from tests.reference.gp_posteriors import schwefel
@@ -99,6 +100,8 @@ UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
 @example(
     roots=[1.268052851997525, 0.7, -1.4294009437680288, -0.2701042973317742], angle=0.0, points=27
 )
+# Two of the folds are at values of the grid, where no branch may take its end for a point.
+@example(roots=[0.0, 1.0, 0.5, 0.25], angle=1.20043824858351, points=18)
 def test_all_folds_of_random_sextics_from_one_exploration(roots, angle, points):
     """With P'' given by its roots, the one curve of stationary points turns at each of them."""
     second = np.polynomial.Polynomial.fromroots(roots)
@@ -108,9 +111,7 @@ def test_all_folds_of_random_sextics_from_one_exploration(roots, angle, points):
     # Two turns much closer than a step cannot be told from none.
     assume(np.abs(np.diff(family(0.0).P.deriv()(np.sort(roots)))).min() > 0.005 * width)
     grid = np.linspace(known[0] - 0.3 * width, known[-1] + 0.4 * width, points)
-    # Whether a minimum is there at its fold is a matter of rounding.
-    assume(np.abs(grid[:, None] - known).min() > 1e-6 * width)
-    found = continue_minima(family, grid, explorations=1, progress=False)
+    found = continue_minima(family, grid, explorations=1, quenches=0, progress=False)
     assert found.warnings == ()
     np.testing.assert_allclose(found.folds["value"], known, atol=1e-9)
     # Where two folds are at nearly one value their order is a matter of rounding.
@@ -119,12 +120,27 @@ def test_all_folds_of_random_sextics_from_one_exploration(roots, angle, points):
     assert (found.folds["gradient_norm"] < 1e-8).all()
     assert (np.abs(found.folds["smallest_eigenvalue"]) < 1e-6).all()
     expected = [sum(second(u) > 0 for u in _roots(family(nu))) for nu in grid]
-    np.testing.assert_array_equal(found.count(0), expected)
+    # Whether a minimum is there at its fold is a matter of rounding.
+    off = np.abs(grid[:, None] - known).min(axis=1) > 1e-6 * width
+    np.testing.assert_array_equal(found.count(0)[off], np.array(expected)[off])
     joins = found.folds["joins"].values
     for (a, b), side in zip(joins, found.folds["side"].values, strict=True):
         assert sorted(found.branches["index"].values[[a, b]]) == [0, 1]
         end = "begins" if side > 0 else "ends"
         assert (found.branches[end].values[[a, b]] == "fold").all()
+
+
+@pytest.mark.parametrize("beyond", [0.0, 1e-16, -1e-16, 1e-12, -1e-12, 1e-8])
+def test_a_fold_at_the_end_of_the_grid_ends_its_branches_there(beyond):
+    """Nothing outside of the grid is asked for, so the curve is seen on one side of it only."""
+    grid = np.linspace(-1, FOLD + beyond, 11)
+    found = continue_minima(
+        lambda nu: Ridge(nu, QUARTIC), grid, explorations=1, quenches=0, progress=False
+    )
+    assert found.warnings == ()
+    np.testing.assert_allclose(found.folds["value"], [-FOLD, FOLD], atol=2e-12)
+    np.testing.assert_array_equal(found.count(0), [1] * 5 + [2] * 5 + [1])
+    np.testing.assert_array_equal(found.count(1), [0] * 5 + [1] * 5 + [0])
 
 
 @pytest.mark.parametrize(
@@ -142,7 +158,7 @@ def test_two_folds_closer_than_a_step_are_not_stepped_over(roots, angle, points)
     known, _ = family(0.0).folds()
     width = np.ptp(known)
     grid = np.linspace(known[0] - 0.3 * width, known[-1] + 0.4 * width, points)
-    found = continue_minima(family, grid, explorations=1, progress=False)
+    found = continue_minima(family, grid, explorations=1, quenches=0, progress=False)
     assert found.warnings == ()
     np.testing.assert_allclose(found.folds["value"], known, atol=1e-9)
 
@@ -190,14 +206,33 @@ class Island(Ridge):
 
 def test_a_branch_that_only_a_fresh_exploration_finds_is_followed_both_ways():
     grid = np.linspace(-1.5, 1.5, 31)
-    ends_only = continue_minima(Island, grid, explorations=2, progress=False)
+    ends_only = continue_minima(Island, grid, explorations=2, quenches=0, progress=False)
     assert ends_only.folds.sizes["fold"] == 0
-    middle_too = continue_minima(Island, grid, explorations=3, progress=False)
+    middle_too = continue_minima(Island, grid, explorations=3, quenches=0, progress=False)
     # a^(3/2) 2 / (3 sqrt 3) = 0.1 with a = 1 - nu^2.
     edge = np.sqrt(1 - (0.1 / FOLD) ** (2 / 3))
     np.testing.assert_allclose(middle_too.folds["value"], [-edge, edge], atol=1e-10)
     np.testing.assert_array_equal(middle_too.folds["side"], [1, -1])
     assert middle_too.branches.sizes["branch"] == 3
+
+
+def test_quenches_at_every_value_find_what_the_maps_at_the_ends_lack():
+    grid = np.linspace(-1.5, 1.5, 31)
+    found = continue_minima(Island, grid, explorations=2, quenches=2, progress=False)
+    edge = np.sqrt(1 - (0.1 / FOLD) ** (2 / 3))
+    np.testing.assert_allclose(found.folds["value"], [-edge, edge], atol=1e-10)
+    assert found.branches.sizes["branch"] == 3
+    only = continue_minima(Island, grid, explorations=0, quenches=8, progress=False)
+    np.testing.assert_allclose(only.folds["value"], [-edge, edge], atol=1e-10)
+
+
+def test_positions_are_looked_at_in_an_order_that_is_even_all_the_way():
+    assert evenly(8) == [0, 4, 2, 6, 1, 5, 3, 7]
+    for count in (1, 2, 5, 46):
+        assert sorted(evenly(count)) == list(range(count))
+    for n in (8, 16, 30):
+        gaps = np.diff([-1, *sorted(evenly(46)[:n]), 46])
+        assert gaps.max() <= 2 * 64 / n
 
 
 def test_a_map_that_is_given_is_not_made_again():
@@ -210,7 +245,7 @@ def test_a_map_that_is_given_is_not_made_again():
         return Ridge(nu, QUARTIC)
 
     found = continue_minima(
-        target_of, grid, explorations=0, landscapes={0.0: landscape}, progress=False
+        target_of, grid, explorations=0, quenches=0, landscapes={0.0: landscape}, progress=False
     )
     np.testing.assert_allclose(found.folds["value"], [-FOLD, FOLD], atol=1e-12)
     assert found.evaluations.total < 1500
@@ -270,7 +305,7 @@ def test_what_it_says_of_itself(quartic):
     [
         ([1.0], {}, "`grid` must hold two or more increasing numbers"),
         ([1.0, 0.5], {}, "`grid` must hold two or more increasing numbers"),
-        ([0.0, 1.0], {"explorations": 0}, "`explorations` must be at least 1 where no"),
+        ([0.0, 1.0], {"explorations": 0, "quenches": 0}, "`explorations` must be at least 1"),
         ([0.0, 1.0], {"landscapes": {0.5: None}}, "`landscapes` has a map at 0.5, which is not on"),
     ],
 )

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from bayescape.landscape.curve import advance, correct, index_of, trace
+from bayescape.landscape.advance import Points, advance, correct, index_of
+from bayescape.landscape.curve import trace
 from bayescape.landscape.family import Family
 from bayescape.landscape.folds import solve_fold
 
@@ -61,6 +62,17 @@ def test_derivatives_along_the_parameter_also_where_its_range_ends(family, p):
     np.testing.assert_allclose(bent[:, 0, 0], 0, atol=1e-7)
 
 
+@pytest.mark.parametrize("p", [-0.3, 1.0])
+def test_the_slope_of_points_of_known_gradient_takes_one_more_and_is_kept(family, p):
+    lowest = np.real(np.roots([1, 0, -1, np.sin(p)])).min()
+    x = np.array([[lowest / UNIT[0], 0.0]])
+    slope = family.gradient_slope(x, p, np.zeros_like(x))
+    np.testing.assert_allclose(slope, [[np.cos(p) * UNIT[0], 0]], rtol=1e-4)
+    assert family.evaluations.asdict() == {"value": 0, "gradient": 1, "hessian": 0}
+    np.testing.assert_array_equal(family.gradient_slope(x, p, np.zeros_like(x)), slope)
+    assert family.evaluations.gradient == 1
+
+
 def test_third_derivatives_along_a_direction(family):
     third = family.hessian_along(np.array([0.3, 0.7]), 0.1, np.array([5.0, 1.0]))
     # 6 x of the target, times the unit once for each of three derivatives.
@@ -114,13 +126,40 @@ def test_points_are_followed_side_by_side_as_far_as_they_go(family):
     x, hessians, good = correct(family, np.array([[-0.6, 0.0], [0.45, 0.0], [0.0, 0.0]]), 0.1)
     assert good.all()
     np.testing.assert_array_equal(index_of(hessians), [0, 0, 1])
-    ahead, there, reached, arrived = advance(family, x, hessians, 0.1, 0.6)
+    ahead, there, reached, arrived = advance(family, Points(x, hessians, 0.1), 0.6)
     np.testing.assert_array_equal(arrived, [True, False, False])
     assert reached[0] == 0.6
     assert (reached[1:] < VALUE).all()
     np.testing.assert_array_equal(index_of(there), [0, 0, 1])
     for point, p in zip(ahead, reached, strict=True):
         assert np.linalg.norm(family.gradient(point[None], p)) < 1e-10
+
+
+def test_a_step_that_knows_the_one_before_takes_one_hessian(family):
+    """The guess is so good that only the last step of Newton's method asks for a Hessian."""
+    start = np.array([[-0.6, 0.0]])
+    before = Points(*correct(family, start, 0.1)[:2], 0.1)
+    here = Points(*correct(family, start, 0.15)[:2], 0.15)
+    spent = family.evaluations
+    ahead, there, _, arrived = advance(family, here, 0.2, before)
+    cost = family.evaluations - spent
+    assert arrived.all()
+    assert cost.hessian == 1
+    assert cost.gradient <= 5
+    lowest = np.real(np.roots([1, 0, -1, np.sin(0.2)])).min()
+    np.testing.assert_allclose(ahead * UNIT, [[lowest, 0]], atol=1e-10)
+    np.testing.assert_allclose(there[0, 0, 0], (3 * lowest**2 - 1) * UNIT[0] ** 2, rtol=1e-5)
+
+
+def test_a_guess_of_the_hessian_that_is_wrong_only_costs(family):
+    start = np.array([[-0.6, 0.1]])
+    wrong = 1.8 * family.hessian(start, 0.1)
+    x, hessians, good = correct(family, start, 0.1, wrong)
+    assert good.all()
+    expected = correct(family, start, 0.1)
+    np.testing.assert_allclose(x, expected[0], atol=1e-10)
+    # They are those of where the last step began.
+    np.testing.assert_allclose(hessians, expected[1], rtol=1e-5, atol=1e-12)
 
 
 def test_a_minimum_comes_back_as_the_transition_state_that_it_meets(family):
