@@ -86,6 +86,7 @@ def test_evidence_and_mean_by_averages_over_the_prior(name):
 @pytest.mark.parametrize("name", ["gp-ocean", "gp-schwefel-four-modes"])
 def test_steepest_descent_from_beside_a_minimum_ends_in_it(name):
     target, truth = by_name[name].make(), by_name[name].truth()
-    walls = np.array([[-np.inf], [np.inf]]) * np.ones(len(target.names))
+    unit = np.ones(len(target.names))
+    walls = np.array([[-np.inf], [np.inf]]) * unit
     for k, centre in enumerate(truth.centres):
-        assert basin_of(target, walls, centre + 0.02 * truth.sd, truth.centres) == k
+        assert basin_of(target, walls, unit, centre + 0.02 * truth.sd, truth.centres) == k
