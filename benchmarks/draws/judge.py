@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayescape import Target
+from bayescape.explore.scales import scales_of
 from bayescape.sample import convergence
 from bayescape.targets.target import bounds_of
 from benchmarks.draws.outcome import Drawn
@@ -53,8 +54,8 @@ def errors(drawn: Drawn, truth: Truth, target: Target) -> dict[str, float | None
     off["sd"] = float(ratios[np.abs(np.log(ratios)).argmax()])
     if len(truth.centres) > 1:
         thinned = theta[np.linspace(0, len(theta) - 1, FOLLOWED).round().astype(int)]
-        walls = np.stack(bounds_of(target))
-        basins = np.array([basin_of(target, walls, x, truth.centres) for x in thinned])
+        how = np.stack(bounds_of(target)), scales_of(target, None).unit
+        basins = np.array([basin_of(target, *how, x, truth.centres) for x in thinned])
         share = np.array([(basins == k).mean() for k in range(len(truth.centres))])
         off["occupation"] = float(np.abs(share - truth.occupation).max())
     return off
