@@ -28,7 +28,8 @@ __all__ = ["LARGE", "MarginalLikelihood"]
 
 Array = NDArray[np.float64]
 
-LARGE = 800  # rows from which BLAS makes good use of threads for one matrix
+ALONE, LARGE = 500, 800  # rows from which BLAS makes good use of threads for the only matrix, and
+# for one matrix after another, better than several at once on one thread each
 KEPT, KEPT_BELOW = 4, 400  # sizes of matrices that a thread keeps memory for
 WORTHWHILE = 20_000  # points times rows squared from which starting threads pays
 
@@ -138,11 +139,12 @@ class MarginalLikelihood:
         """Call compiled code on all points, in threads where that pays."""
         theta = np.ascontiguousarray(theta, dtype=float)
         count, n = len(theta), len(self.problem.y)
+        large = ALONE if count == 1 else LARGE
         constants = np.empty((count, 3))  # needed for tables only
         if self.free:
             constants = constants_of(np.exp(theta[:, self.lengths + 2]))
 
-        if count == 1 and n < LARGE and not more:  # the case where a call's own cost shows
+        if count == 1 and n < large and not more:  # the case where a call's own cost shows
             space = _scratch.space(n, fields)
             with single_threaded():
                 self.failures += function(self._packed, theta, constants, *space, *outs)
@@ -152,7 +154,7 @@ class MarginalLikelihood:
             space = _scratch.space(n, fields)
             return function(self._packed, theta, constants, *space, *outs, *more.values())
 
-        if n >= LARGE:
+        if n >= large:
             self.failures += work(theta, constants, *outs)
         elif count > 1 and count * n * n >= WORTHWHILE and threads() > 1:
             batched = (theta, constants, *outs)
