@@ -62,7 +62,7 @@ docs: $(DEVELOPMENT)  ## The site, in docs/_build/html; its examples run, warnin
 	$(BIN)/python -m sphinx -b html -W --keep-going -n docs docs/_build/html
 
 notebook: $(DEVELOPMENT)  ## Execute the notebooks
-	MPLBACKEND=Agg $(BIN)/python tools/run_notebooks.py notebooks
+	OMP_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python tools/run_notebooks.py notebooks
 
 picture: $(RUNTIME)  ## Draw the picture of the README again
 	$(BIN)/python tools/draw_readme_picture.py docs/_static/nile.png
