@@ -10,7 +10,7 @@ from torch import nn
 
 import bayescape as bs
 from bayescape.plots.style import BLUE, LIGHT, VERMILLION
-from tests.reference import networks
+from tests.reference.maps import map_of_minima
 
 X = np.random.default_rng(0).normal(size=(20, 3))
 Y = (X[:, 0] > 0).astype(int)
@@ -30,7 +30,7 @@ def mapped(module, count=4):
     target = bs.NetworkLoss(module, X, Y, l2=0.1)
     theta = target.starts(count, np.random.default_rng(1))
     unit = np.tile(np.eye(len(target.names)), (count, 1, 1))
-    return networks.mapped(target, theta, energies=np.arange(float(count)), hessians=unit)
+    return map_of_minima(target, theta, energies=np.arange(float(count)), hessians=unit)
 
 
 @pytest.fixture(scope="module")

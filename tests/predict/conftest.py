@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayescape.evaluations import Evaluations
-from bayescape.landscape.record import Landscape
+from tests.reference.maps import map_of_minima
 
 
 class Line:
@@ -27,21 +26,7 @@ class Line:
 
 
 def landscape_of(theta, energies, hessians, target):
-    d = len(target.names)
-    return Landscape.from_arrays(
-        names=target.names,
-        minima=theta,
-        energies=energies,
-        hessians=hessians,
-        hits=np.ones(len(energies)),
-        transition_states=np.empty((0, d)),
-        transition_energies=[],
-        transition_hessians=np.empty((0, d, d)),
-        joins=[],
-        coverage=1.0,
-        evaluations=Evaluations(),
-        target=target,
-    )
+    return map_of_minima(target, theta, energies=energies, hessians=hessians)
 
 
 def posterior_of(theta, method="hmc"):

@@ -7,13 +7,14 @@ from sklearn.metrics import log_loss
 import bayescape as bs
 from bayescape.predict.classifiers import harmonic_draws
 from tests.reference import networks
+from tests.reference.maps import map_of_minima
 
 
 @pytest.fixture(scope="module")
 def trained():
     target, X, y = networks.classifier()
     theta = networks.near_the_best(target, 5, spread=0.4)
-    return networks.mapped(target, theta), X, y
+    return map_of_minima(target, theta), X, y
 
 
 def test_rows_are_mixtures_of_the_minima_s_probabilities(trained):
@@ -66,7 +67,7 @@ def test_draws_are_shared_out_by_weight(trained):
     landscape, _, _ = trained
     tight = landscape.minima.assign(hessian=1e12 + 0 * landscape.minima["hessian"])
     tight["hessian"].values[:] = 1e12 * np.eye(len(landscape.names))
-    still = networks.mapped(
+    still = map_of_minima(
         landscape.target, landscape.minima["theta"].values, hessians=tight["hessian"].values
     )
     weights = np.array([0.5, 0.2, 0.2, 0.1, 0.0])
@@ -78,7 +79,7 @@ def test_draws_are_shared_out_by_weight(trained):
 def test_without_hessians_what_needs_none_is_compared(trained):
     landscape, X, y = trained
     theta = landscape.minima["theta"].values
-    unknown = networks.mapped(landscape.target, theta, hessians=np.full((5, 15, 15), np.nan))
+    unknown = map_of_minima(landscape.target, theta, hessians=np.full((5, 15, 15), np.nan))
     table = bs.compare_classifiers(unknown, X, y)
     assert "Hessian" in table.attrs["left_out"]
     assert list(table.index) == [
@@ -118,6 +119,6 @@ def test_a_target_without_classes_is_refused(trained):
 
     landscape, X, y = trained
     numbers = bs.NetworkLoss(nn.Linear(4, 3), X, np.zeros((60, 3)), "mse", l2=0.1)
-    squares = networks.mapped(numbers, landscape.minima["theta"].values)
+    squares = map_of_minima(numbers, landscape.minima["theta"].values)
     with pytest.raises(TypeError, match="the target must give class probabilities"):
         bs.compare_classifiers(squares, X, y)

@@ -6,13 +6,14 @@ import pytest
 import bayescape as bs
 from bayescape.predict.perturb import _directions, _places
 from tests.reference import networks
+from tests.reference.maps import map_of_minima
 
 
 @pytest.fixture(scope="module")
 def trained():
     target, X, y = networks.classifier()
     theta = networks.near_the_best(target, 6)
-    return networks.mapped(target, theta), X, y
+    return map_of_minima(target, theta), X, y
 
 
 def of_input(landscape, *inputs):
