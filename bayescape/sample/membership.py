@@ -101,12 +101,15 @@ def membership(
     parts = superposition.component_log_prob(theta)
     responsible = np.exp(parts - logsumexp(parts, axis=1, keepdims=True))
     serves = SPARE + (superposition.basins[:, None] == np.arange(count))
-    bottoms, depths = (landscape.minima[k].values for k in ("theta", "energy"))
-    metric = np.linalg.inv(superposition.within_covariance())
-    below = comes_down_to(theta, energies, bottoms, depths, np.asarray(metric, dtype=float))
+    if count > 1:
+        bottoms, depths = (landscape.minima[k].values for k in ("theta", "energy"))
+        metric = np.linalg.inv(superposition.within_covariance())
+        below = comes_down_to(theta, energies, bottoms, depths, np.asarray(metric, dtype=float))
+    else:  # there is nothing to guess
+        below = np.zeros(len(theta), dtype=int)
     right, wrong = RIGHT, WRONG
     labels, quenched = np.full(len(theta), -1), np.zeros(len(theta), dtype=bool)
-    shares, corrections = [], np.empty((0, count + 1))
+    sizes, shares, corrections = [], [], np.empty((0, count + 1))
     while True:
         belief = responsible @ (serves / serves.sum(axis=1, keepdims=True))
         odds = right / wrong * max(count - 1, 1)  # for the basin that a point comes down to
@@ -134,13 +137,13 @@ def membership(
         found[astray, labels[batch[astray]]] += worth  # -1 is the last column
         found[astray, assigned[batch[astray]]] -= worth
         corrections = np.concatenate([corrections, found])
-        # Of a batch's size, for a larger one is the more precise.
-        shares += size * [_shares(assigned, weights, count) + found.mean(axis=0)]
+        sizes.append(size)
+        shares.append(_shares(assigned, weights, count) + found.mean(axis=0))
         # No less than by half of one wrong: a batch without any is not certainty.
         many = np.sqrt(len(corrections))
         error = np.maximum(corrections.std(axis=0), 0.5 / many) / many
         if error.max() < precise:
-            share = np.clip(np.mean(shares, axis=0), 0.0, 1.0)
+            share = np.clip(np.average(shares, axis=0, weights=sizes), 0.0, 1.0)
             share /= share.sum()
             return Membership(basins, quenched, share[:-1], float(share[-1]), error[:-1])
         known = fresh[labels[fresh] >= 0]
