@@ -1,4 +1,4 @@
-"""Basins found late: looked for where weights are heaviest and at fresh starts, and taken in."""
+"""Basins found late: looked for among heavy weights, surprises and fresh starts, and taken in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from bayescape.explore.basins import assign_basins
 from bayescape.landscape.record import Landscape
 from bayescape.sample.adapt import Pilot, advance, points_a_round, replace_mixture
 from bayescape.sample.mixture_fit import insert
-from bayescape.sample.superposition import Superposition, harmonic_superposition
+from bayescape.sample.superposition import WIDE, Superposition, harmonic_superposition
+from bayescape.sample.surprise import surprising
 
 __all__ = ["enlarge", "in_order_of", "renumbered", "take_in", "unknown_points"]
 
@@ -21,7 +22,10 @@ Array = NDArray[np.float64]
 
 HEAVIEST = 8  # weighted points that are quenched: where the mixture lacks most
 FRESH = 4  # quenches from fresh starts at a time
-SHARE = 0.05  # of all evaluations, the map's included, that goes into fresh quenches
+SHARE = 0.03  # of all evaluations, the map's included, that goes into fresh quenches
+SCREENED = 0.02  # and into values at fresh starts
+MOST_SCREENED = 500  # of these
+SURPRISING = 8  # points that are quenched for their values
 LEAST = 3000  # gradient equivalents for more exploring, above what the map took
 SUSPECTED = 24  # points that quench elsewhere which are quenched to the end, at most
 REFITS = 2  # after a basin was taken in
@@ -32,7 +36,9 @@ def unknown_points(
 ) -> Array:
     """Points that quench to no minimum of the map, ``(B, d)``.
 
-    Those like any other are not tried here: `membership` quenches enough of them.
+    Tried are the heaviest of the weighted points, the most surprising of many far from them
+    (`surprising`), and fresh starts. Those like any other are not tried here: `membership` quenches
+    enough of them.
 
     Parameters
     ----------
@@ -43,14 +49,13 @@ def unknown_points(
     pilot
         The superposition with its points, of which the heaviest are quenched.
     spent
-        Gradient equivalents that everything took so far; a share of them goes into quenches from
-        fresh starts.
+        Gradient equivalents that everything took so far; a share of them goes into fresh starts.
     rng
         Seeds the starts.
     """
     weights = pilot.weighted.weights
     heavy = np.argsort(weights)[::-1][:HEAVIEST]
-    theta = pilot.theta[heavy]
+    theta = np.concatenate([pilot.theta[heavy], _surprises(target, pilot, spent, rng)])
     found = [theta[assign_basins(target, theta, landscape) < 0]]
     d, before = theta.shape[1], target.evaluations.gradient_equivalents(theta.shape[1])
     limit = before + SHARE * spent
@@ -58,6 +63,17 @@ def unknown_points(
         tried = np.asarray(target.starts(FRESH, rng), dtype=float)
         found.append(tried[assign_basins(target, tried, landscape) < 0])
     return np.concatenate(found)
+
+
+def _surprises(target: Counted, pilot: Pilot, spent: float, rng: np.random.Generator) -> Array:
+    """The most surprising of fresh starts, and of points drawn from what follows the starts."""
+    count = min(int(2 * SCREENED * spent), MOST_SCREENED)  # a value is half a gradient
+    tried = np.asarray(target.starts(count, rng), dtype=float)
+    mixture, theta = pilot.superposition, pilot.theta
+    afar = mixture.component_log_prob(theta).argmax(axis=1) == len(mixture.weights) - WIDE
+    theta = np.concatenate([tried, theta[afar]])
+    energies = np.concatenate([target.energy(tried), pilot.energies[afar]])
+    return theta[surprising(theta, energies, SURPRISING)]
 
 
 def enlarge(landscape: Landscape, suspected: Array) -> Landscape:
