@@ -118,9 +118,9 @@ def missed(surface: RandomSurface, found: list[int], shares: np.ndarray) -> list
     return out
 
 
-def study(task: tuple[int, bool]) -> dict[str, Any]:
+def study(task: tuple[int, bool, float]) -> dict[str, Any]:
     """All there is to know of one seed."""
-    seed, early = task
+    seed, early, effort = task
     with threadpool_limits(1):
         surface = random_surface(seed)
         rng = np.random.default_rng([seed, 7])
@@ -145,7 +145,7 @@ def study(task: tuple[int, bool]) -> dict[str, Any]:
             plain = fresh_ends(surface, theta[:PLAIN], captors=False)
             out["plain_agrees"] = float((plain == ends[:PLAIN]).mean())
             out["fresh_unknown"] += int((plain == -2).sum())
-        complete, _ = explored(surface)
+        complete, _ = explored(surface, effort=effort)
         runs = {"complete": complete}
         if early:
             runs |= cut_off(surface, complete)
@@ -275,13 +275,14 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", help="these seeds instead")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--no-early", action="store_true", help="complete runs only")
+    parser.add_argument("--effort", type=float, default=1.0, help="of complete runs")
     parser.add_argument("--out", type=Path, default=RESULTS, help="JSON file to write")
     options = parser.parse_args()
     seeds = options.seeds or list(range(options.first, options.first + options.count))
     begun = time.perf_counter()
     surfaces = []
     with ProcessPoolExecutor(options.workers) as pool:
-        tasks = [pool.submit(study, (seed, not options.no_early)) for seed in seeds]
+        tasks = [pool.submit(study, (seed, not options.no_early, options.effort)) for seed in seeds]
         for done, task in enumerate(as_completed(tasks), 1):
             surfaces.append(task.result())
             if done % 20 == 0:

@@ -367,6 +367,7 @@ WRONG = {
         "progress": progress(),
         "budget": maybe(positive()),
         "max_quenches": whole(1),
+        "effort": upwards(),
         "executor": maybe(objects),
         "checkpoint": maybe(st.one_of(st.integers(), st.lists(words))),
         "known": maybe(objects),

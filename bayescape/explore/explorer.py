@@ -12,7 +12,14 @@ import numpy as np
 import pymc as pm
 from numpy.typing import ArrayLike, NDArray
 
-from bayescape.arguments import check_array, check_kind, check_progress, check_whole, shown
+from bayescape.arguments import (
+    check_array,
+    check_kind,
+    check_progress,
+    check_whole,
+    check_within,
+    shown,
+)
 from bayescape.explore.budget import Budget
 from bayescape.explore.search import Search
 from bayescape.explore.worker import Worker
@@ -31,6 +38,7 @@ def explore(
     progress: bool | Callable[..., None] = True,
     budget: float | str | datetime.timedelta | None = None,
     max_quenches: int = 2000,
+    effort: float = 1.0,
     executor: Executor | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     known: Landscape | None = None,
@@ -62,6 +70,12 @@ def explore(
         or a time, as text such as ``"10 min"`` or as a timedelta; ``None`` for no limit.
     max_quenches
         Scattered starts, at most; a map that stops there says so.
+    effort
+        Quenches in all over those that the rule asks for. The rule sees what scattered starts see:
+        with five coordinates or more, a basin that holds much and that one start in a thousand
+        leads to is missed at the usual effort in about one map of ten with several minima.
+        Above 1 the further quenches are from scattered starts and from kicks of several kinds away
+        from the minima found.
     executor
         Where to run the searches, `concurrent.futures.Executor` or one with its interface, such as
         Dask's ``client.get_executor()``; by default they run here.
@@ -94,6 +108,7 @@ def explore(
     limits = Budget.of(budget)
     check_whole("max_quenches", max_quenches, 1)
     check_whole("seed", seed, 0)
+    check_within("effort", effort, 1)
     check_progress(progress)
     if executor is not None and not callable(getattr(executor, "submit", None)):
         raise ValueError(f"`executor` must have a method `submit`, got {shown(executor)}")
@@ -103,6 +118,8 @@ def explore(
         check_kind("known", known, Landscape, "a Landscape")
     points = _points(suspected, target)
     settings: dict[str, Any] = {"seed": int(seed), "max_quenches": int(max_quenches)}
+    if effort > 1:
+        settings["effort"] = float(effort)
     if known is not None:
         if known.names != tuple(target.names):
             raise ValueError(
@@ -114,7 +131,7 @@ def explore(
         Worker(target, limits, executor, checkpoint, settings) as worker,
         reporter(progress, "mapping") as report,
     ):
-        search = Search(target, worker, report, max_quenches, seed, known)
+        search = Search(target, worker, report, max_quenches, seed, known, effort)
         return search.landscape(search.run(points))
 
 

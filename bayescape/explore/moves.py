@@ -1,17 +1,19 @@
-"""Where to search from a minimum: kicks out of its basin, and ways up its softest modes."""
+"""Where to search from minima: kicks out of a basin, ways up its softest modes, wanderings."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["kicks", "ways_up"]
+__all__ = ["kicks", "wanderings", "ways_up"]
 
 Array = NDArray[np.float64]
 
 KICKS = 2  # basin-hopping moves from each minimum
 SOFT_MODES = 2  # directions to climb from each minimum, both ways
 LONGEST = 0.5  # first step up, in length scales
+STRAY = 0.3, 3.0  # lengths of wandering kicks, in length scales
+HOT = 9.0  # temperature of a harmonic draw that wanders off
 
 
 def kicks(point: Array, unit: Array, rng: np.random.Generator) -> Array:
@@ -51,3 +53,44 @@ def ways_up(point: Array, hessian: Array, unit: Array) -> tuple[Array, Array]:
     # Out to a thermal width, and no further than a step may lead.
     reach = np.minimum(1 / np.sqrt(values[:count]), LONGEST)[:, None] * modes
     return point + np.concatenate([reach, -reach]), np.concatenate([modes, modes])
+
+
+def wanderings(
+    points: Array, hessians: Array, unit: Array, count: int, rng: np.random.Generator
+) -> Array:
+    """Points to quench from, off one minimum after the other in three ways, ``(count, d)``.
+
+    A kick in a random direction; a draw from the quadratic picture of the basin at a temperature at
+    which it reaches over barriers along the soft modes; and coordinates taken from one minimum or
+    another. On surfaces whose hidden minima are known each of the three hits some that the others
+    seldom do.
+
+    Parameters
+    ----------
+    points, hessians
+        The minima, ``(M, d)`` and ``(M, d, d)``.
+    unit
+        Spread of the starts by coordinate, ``(d,)``.
+    count
+        How many.
+    rng
+        Source of the draws.
+    """
+    d = len(unit)
+    origin = np.arange(count) % len(points)
+    direction = rng.standard_normal((count, d))
+    length = rng.uniform(*STRAY, (count, 1)) / np.linalg.norm(direction, axis=1, keepdims=True)
+    kicked = points[origin] + length * direction * unit
+    values, vectors = np.linalg.eigh(hessians * np.outer(unit, unit))
+    # Flat directions lead no further than kicks do.
+    width = np.minimum(np.sqrt(HOT / np.maximum(values, 1e-300)), STRAY[1])
+    along = np.einsum(
+        "cij,cj->ci", vectors[origin], width[origin] * rng.standard_normal((count, d))
+    )
+    other = points[rng.integers(len(points), size=count)]
+    crossed = np.where(rng.random((count, d)) < 0.5, points[origin], other)
+    # A minimum itself is no new point.
+    itself = (crossed == points[origin]).all(axis=1) | (crossed == other).all(axis=1)
+    crossed = np.where(itself[:, None], kicked, crossed)
+    ways = np.stack([kicked, points[origin] + along * unit, crossed])
+    return ways[rng.integers(3, size=count), np.arange(count)]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bayescape.evaluations import Evaluations
 from bayescape.explore.coverage import expected_coverage, expected_minima, quenches_to_settle
-from bayescape.explore.moves import kicks, ways_up
+from bayescape.explore.moves import kicks, wanderings, ways_up
 from bayescape.explore.pairs import Separations, choose_pairs
 from bayescape.explore.pool import Pool
 from bayescape.explore.scales import MANY
@@ -40,6 +40,7 @@ PATIENCE = 4  # how many times the quenches that the stopping rule asks for are 
 LEAST = 60  # quenches before the rule is believed, for it sees no basin smaller than their number,
 LEAST_BY_COORDINATE = 10  # or so many by coordinate: the more there are, the less starts see,
 MOST_BY_COORDINATE = 200  # up to so many
+SCATTERED = 0.25  # of the quenches of more effort, from scattered starts
 MOST_TASKS = 16  # at once
 MEMORY = 4e9  # bytes that the points' Hessians and their modes may take
 NEAREST = 8  # minima that each is tried to be joined with, in many coordinates
@@ -60,6 +61,7 @@ class Search:
         max_quenches: int,
         seed: int,
         known: Landscape | None = None,
+        effort: float = 1.0,
     ) -> None:
         self.target, self.worker, self.report, self.seed = target, worker, report, seed
         self.known = known
@@ -69,6 +71,8 @@ class Search:
         self.pool = Pool(self.symmetry)
         self.separations = Separations(self.scales.unit)
         self.max_quenches = max_quenches
+        self.effort = effort
+        self.wandered = 0
         self.warnings: list[str] = []
         self.quenches = 0
         self.chunks = 0
@@ -103,7 +107,7 @@ class Search:
                 self._do([Quenches(part, self.pool.minima) for part in _chunks(suspected)])
             if not self._sweep():
                 return "no quench ended in a minimum"
-            while self._connect() | self._climb() | self._hop() | self._confirm():
+            while self._connect() | self._climb() | self._hop() | self._confirm() | self._wander():
                 pass
             return self._settled()
         except _Stopped as reason:
@@ -216,6 +220,29 @@ class Search:
         if not doubtful or self.quenches >= most:
             return False
         self._scatter(min(max(CHUNK, self.quenches // 2), most - self.quenches))
+        return True
+
+    def _wander(self) -> bool:
+        """More quenches than the rule asks for, where more effort is wished for.
+
+        Most set out from known minima: what the starts hardly see lies nearer to these.
+        """
+        wanted = int((self.effort - 1) * self._needed()) - self.wandered
+        if wanted <= 0:
+            return False
+        count = min(wanted, max(CHUNK, self.wandered), self._affordable())
+        matters, minima = self._matters(), self.pool.minima
+        off = wanderings(
+            minima.points[matters],
+            minima.hessians[matters],
+            self.scales.unit,
+            count - int(count * SCATTERED),
+            np.random.default_rng([self.seed, 4, self.wandered]),
+        )
+        self.wandered += count
+        self._do([Quenches(part, minima) for part in _chunks(off)])
+        if scattered := min(int(count * SCATTERED), self.max_quenches - self.quenches):
+            self._scatter(scattered)
         return True
 
     def _affordable(self) -> int:
