@@ -31,7 +31,7 @@ def continue_minima(
     *,
     parameter: str = "nu",
     explorations: int = 3,
-    quenches: int = 12,
+    quenches: int = 16,
     landscapes: Mapping[float, Landscape] | None = None,
     seed: int = 0,
     progress: bool | Callable[..., None] = True,
@@ -61,8 +61,9 @@ def continue_minima(
         on. Two folds of one branch that are closer along it than about a fiftieth of the unit of a
         coordinate are not found.
     quenches
-        How many points to quench at every value of the grid: half of them starts that are spread up
-        to three times as wide as the targets' own, the others kicks away from known minima. The
+        How many points to quench at every value of the grid: a third of them starts that are spread
+        up to three times as wide as the targets' own, the others kicks away from known minima, and
+        wanderings off them: draws from their quadratic pictures, and coordinates of two. The
         known branches capture most; from a new minimum transition states are searched for as well.
         A branch that neither these nor the explorations come upon, and that no fold connects with a
         known one, is not found; the longer it lives the likelier it is to be.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bayescape.evaluations import Evaluations
 from bayescape.explore.branches import Branches
 from bayescape.explore.captors import Captors
-from bayescape.explore.moves import ways_up
+from bayescape.explore.moves import wanderings, ways_up
 from bayescape.explore.scales import Scales
 from bayescape.explore.tasks import Climbs, Limits, Quenches, run
 from bayescape.landscape.advance import correct, index_of
@@ -54,7 +54,7 @@ def look_for_newcomers(
     target, rng = family.target(p), np.random.default_rng([seed, 3, k])
     scales = Scales.of(target)
     minima, states = (_known(branches, k, index, scales) for index in (0, 1))
-    starts = _starts(target, minima.points, scales.unit, quenches, rng)
+    starts = _starts(target, minima, scales.unit, quenches, rng)
     found = run(target, Quenches(starts, minima), scales, Limits())
     spent, before = found.evaluations, len(branches.branches)
     if len(found.theta):
@@ -88,17 +88,22 @@ def evenly(count: int) -> list[int]:
 
 
 def _starts(
-    target: Target, known: Array, unit: Array, count: int, rng: np.random.Generator
+    target: Target, known: Captors, unit: Array, count: int, rng: np.random.Generator
 ) -> Array:
-    """Where to quench from, ``(count, d)``: half of them far out, the others kicks."""
-    kicked = count // 2 if len(known) else 0
+    """Where to quench from, ``(count, d)``: a third far out, the others kicks and wanderings."""
+    each = count // 3 if len(known) else 0
     middle = np.median(target.starts(CENTRE, rng), axis=0)
-    usual = np.asarray(target.starts(count - kicked, rng), dtype=float)
+    usual = np.asarray(target.starts(count - 2 * each, rng), dtype=float)
     wide = middle + rng.uniform(1, WIDEST, (len(usual), 1)) * (usual - middle)
-    direction = rng.standard_normal((kicked, len(unit)))
+    if not each:
+        return wide
+    direction = rng.standard_normal((each, len(unit)))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    begun = known[rng.permutation(max(kicked, len(known)))[:kicked] % max(len(known), 1)]
-    return np.concatenate([wide, begun + rng.uniform(*KICK, (kicked, 1)) * direction * unit])
+    begun = known.points[np.resize(rng.permutation(len(known)), each)]
+    kicked = begun + rng.uniform(*KICK, (each, 1)) * direction * unit
+    order = rng.permutation(len(known))
+    off = wanderings(known.points[order], known.hessians[order], unit, each, rng)
+    return np.concatenate([wide, kicked, off])
 
 
 def _known(branches: Branches, k: int, index: int, scales: Scales) -> Captors:

@@ -150,7 +150,7 @@ class Search:
 
     def _seconds_left(self) -> float:
         """An estimate from the pace so far: of the quenches that the rule wants, and the rest."""
-        quenches = min(self._wanted(), self.max_quenches - self.quenches)
+        quenches = min(self._wanted(), self.max_quenches - self.quenches) + self._further()
         pace = self.worker.pace
         searches = sum(len(self._waiting(done)) for done in (self.hopped, self.climbed))
         left = pace(Quenches) * quenches / CHUNK + pace(Climbs) * searches / SEARCHED
@@ -222,26 +222,30 @@ class Search:
         self._scatter(min(max(CHUNK, self.quenches // 2), most - self.quenches))
         return True
 
+    def _further(self) -> int:
+        """How many quenches are left of those beyond the rule's."""
+        return max(0, int((self.effort - 1) * self._needed()) - self.wandered)
+
     def _wander(self) -> bool:
         """More quenches than the rule asks for, where more effort is wished for.
 
         Most set out from known minima: what the starts hardly see lies nearer to these.
         """
-        wanted = int((self.effort - 1) * self._needed()) - self.wandered
-        if wanted <= 0:
+        if not (further := self._further()):
             return False
-        count = min(wanted, max(CHUNK, self.wandered), self._affordable())
+        count = min(further, max(CHUNK, self.wandered), self._affordable())
         matters, minima = self._matters(), self.pool.minima
         off = wanderings(
             minima.points[matters],
             minima.hessians[matters],
             self.scales.unit,
             count - int(count * SCATTERED),
-            np.random.default_rng([self.seed, 4, self.wandered]),
+            np.random.default_rng([self.seed, 4, self.chunks, self.wandered]),
         )
         self.wandered += count
         self._do([Quenches(part, minima) for part in _chunks(off)])
-        if scattered := min(int(count * SCATTERED), self.max_quenches - self.quenches):
+        scattered = min(int(count * SCATTERED), self.max_quenches - self.quenches)
+        if scattered > 0:
             self._scatter(scattered)
         return True
 

@@ -40,6 +40,17 @@ def test_a_complete_map_costs_nothing_to_go_on_from():
     np.testing.assert_array_equal(second.transition_states["joins"], first.transition_states.joins)
 
 
+def test_more_effort_goes_on_from_a_map_with_quenches_of_its_own():
+    first = explore(SixHumpCamel(), seed=0, **QUIET)
+    second = explore(SixHumpCamel(), seed=0, known=first, effort=3, **QUIET)
+    third = explore(SixHumpCamel(), seed=0, known=second, effort=3, max_quenches=60, **QUIET)
+    hits = [m.minima["hits"].values.sum() for m in (first, second, third)]
+    assert hits[0] < hits[1] == hits[2]  # the last may scatter no more, and wanders all the same
+    spent = [m.evaluations.gradient for m in (first, second, third)]
+    assert spent[0] < spent[1] < spent[2]
+    assert all(m.minima.sizes["minimum"] == 6 for m in (first, second, third))
+
+
 def test_suspected_points_are_quenched_and_what_they_find_is_confirmed_or_warned_of():
     alone = explore(hidden(), seed=0, **QUIET)
     assert alone.minima.sizes["minimum"] == 1
