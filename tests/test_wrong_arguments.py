@@ -277,6 +277,7 @@ WRONG = {
         "method": choice(),
         "budget": maybe(positive()),
         "max_quenches": whole(1),
+        "effort": upwards(),
         "random_state": SEEDS,
         "progress": progress(),
     },

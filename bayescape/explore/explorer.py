@@ -71,9 +71,9 @@ def explore(
     max_quenches
         Scattered starts, at most; a map that stops there says so.
     effort
-        Quenches in all over those that the rule asks for. The rule sees what scattered starts see:
-        with five coordinates or more, a basin that holds much and that one start in a thousand
-        leads to is missed at the usual effort in about one map of ten with several minima.
+        Quenches in all over those that the rule asks for, 1 to 1000. The rule sees what scattered
+        starts see: with five coordinates or more, a basin that holds much and that one start in a
+        thousand leads to is missed at the usual effort in about one map of ten with several minima.
         Above 1 the further quenches are from scattered starts and from kicks of several kinds away
         from the minima found.
     executor
@@ -108,7 +108,7 @@ def explore(
     limits = Budget.of(budget)
     check_whole("max_quenches", max_quenches, 1)
     check_whole("seed", seed, 0)
-    check_within("effort", effort, 1)
+    check_within("effort", effort, 1, 1000)
     check_progress(progress)
     if executor is not None and not callable(getattr(executor, "submit", None)):
         raise ValueError(f"`executor` must have a method `submit`, got {shown(executor)}")

@@ -70,6 +70,7 @@ def _study(asked: argparse.Namespace) -> int:
         ard=not asked.isotropic,
         mean=asked.mean,
         draws=asked.draws,
+        effort=asked.effort,
         hmc=asked.hmc,
         seed=asked.seed,
     )
@@ -157,6 +158,13 @@ def _parser() -> argparse.ArgumentParser:
         default="refuse",
         help="what to do with rows that are identical in every column (default: refuse)",
     )
+    study.add_argument(
+        "--effort",
+        type=_effort,
+        default=1.0,
+        help="searches for basins over the usual number (default: 1); with five hyperparameters "
+        "or more, 10 misses hardly any",
+    )
     study.add_argument("--hmc", action="store_true", help="also run NUTS alone, for the comparison")
     _common(study)
     demo = commands.add_parser(
@@ -195,6 +203,16 @@ def _order(text: str) -> float | str:
             f"must be from {SMALLEST_NU} to {LARGEST_NU:g}, or 'free', got {text}"
         )
     return order
+
+
+def _effort(text: str) -> float:
+    try:
+        effort = float(text)
+    except ValueError:
+        effort = math.nan
+    if not 1 <= effort <= 1000:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to 1000, got {text}")
+    return effort
 
 
 def _positive(text: str) -> int:

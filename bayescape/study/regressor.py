@@ -45,7 +45,7 @@ class LandscapeGPRegressor(RegressorMixin, BaseEstimator):
         Posterior draws; predictions use at most 500 of them.
     method
         As `bayescape.sample` takes it.
-    budget, max_quenches
+    budget, max_quenches, effort
         As `bayescape.explore` takes them.
     random_state
         A seed, for the same fit each time; a ``numpy.random.RandomState``; or ``None`` for another
@@ -93,6 +93,7 @@ class LandscapeGPRegressor(RegressorMixin, BaseEstimator):
         method: str = "auto",
         budget: float | str | None = None,
         max_quenches: int = 2000,
+        effort: float = 1.0,
         random_state: int | np.random.RandomState | None = 0,
         progress: bool | Callable[..., None] = False,
     ) -> None:
@@ -107,6 +108,7 @@ class LandscapeGPRegressor(RegressorMixin, BaseEstimator):
         self.method = method
         self.budget = budget
         self.max_quenches = max_quenches
+        self.effort = effort
         self.random_state = random_state
         self.progress = progress
 
@@ -154,6 +156,7 @@ class LandscapeGPRegressor(RegressorMixin, BaseEstimator):
             seed=seed,
             budget=self.budget,
             max_quenches=self.max_quenches,
+            effort=self.effort,
             progress=self.progress,
         )
         self.posterior_: xr.DataTree = sample(

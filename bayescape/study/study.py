@@ -44,6 +44,8 @@ class Settings:
         The priors in words, for the report.
     draws
         Posterior draws, and the effective sample size that the decision plans for.
+    effort
+        Of the exploration, as `bayescape.explore` takes it.
     hmc
         Whether to run NUTS for the comparison as well, whatever the decision says.
     seed
@@ -57,6 +59,7 @@ class Settings:
     priors: Literal["default"] | Mapping[str, Any] = "default"
     prior_text: str = "the package's defaults"
     draws: int = 1000
+    effort: float = 1.0
     hmc: bool = False
     seed: int = 0
 
@@ -238,7 +241,7 @@ def fit_table(table: Table, settings: Settings, progress: Progress) -> Fit:
         input_names=table.input_names,
         output_name=table.output_name,
     )
-    landscape = explore(target, seed=settings.seed, progress=progress)
+    landscape = explore(target, seed=settings.seed, effort=settings.effort, progress=progress)
     # In a notebook half a map is worth having, and `explore` returns it; a study needs the whole.
     if landscape.stopped == INTERRUPTED:
         raise KeyboardInterrupt

@@ -142,7 +142,16 @@ def test_an_interrupted_study_writes_nothing(method, data, tmp_path, capsys, mon
 
 @pytest.mark.parametrize(
     "option",
-    [("--draws", "0"), ("--seed", "-1"), ("--nu", "0.1"), ("--nu", "rough"), ("--seed", "x")],
+    [
+        ("--draws", "0"),
+        ("--seed", "-1"),
+        ("--nu", "0.1"),
+        ("--nu", "rough"),
+        ("--seed", "x"),
+        ("--effort", "0.5"),
+        ("--effort", "inf"),
+        ("--effort", "much"),
+    ],
 )
 def test_options_out_of_range(option, data, tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
