@@ -33,7 +33,7 @@ def test_two_thousand_weights_are_mapped_within_the_memory():
     X, y = load_digits(n_class=3, return_X_y=True)
     X = X[:150, X[:150].std(axis=0) > 0]
     X = (X - X.mean(axis=0)) / X.std(axis=0)
-    target = network(X, y[:150], 2000 // (X.shape[1] + 4), l2=0.1)
+    target = network(X, y[:150], 1990 // (X.shape[1] + 4), l2=0.1)
     assert 1900 < len(target.names) <= 2000
     tracemalloc.start()
     landscape = bs.explore(target, progress=False, max_quenches=3, budget=60_000)
