@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +19,19 @@ Rows = NDArray[np.intp]
 REACH = 2.0  # nats, by the magnitude of the curvature: within two thermal widths
 MATCH = 0.2  # relative error of the quadratic, in energy and in gradient, that still is a match
 CLOSE = 1e-4  # square of the distance between points that are the same, in thermal widths
+LARGE = 200  # coordinates; beyond, a matrix is decomposed only when it is needed
+
+
+class _Decomposed:
+    """A symmetric matrix, and its eigenvalues and eigenvectors once they have been asked for."""
+
+    def __init__(self, matrix: Array) -> None:
+        self.matrix = matrix
+
+    @cached_property
+    def modes(self) -> tuple[Array, Array]:
+        values, vectors = np.linalg.eigh(self.matrix)
+        return values, vectors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +41,8 @@ class Captors:
     Attributes
     ----------
     points, energies, hessians
-        Shapes ``(M, d)``, ``(M,)``, ``(M, d, d)``; no Hessian is singular.
+        Shapes ``(M, d)``, ``(M,)``, ``(M, d, d)``; no Hessian is singular. They may be a list of
+        matrices, so that one more point takes no copy of all.
     reach
         How far up each one catches by its quadratic, nats, ``(M,)`` or one number.
     equivalence
@@ -36,15 +51,14 @@ class Captors:
 
     points: Array
     energies: Array
-    hessians: Array
+    hessians: Sequence[Array] | Array
     reach: Array | float = REACH
     equivalence: Equivalence | None = None
 
     @classmethod
     def none(cls, d: int, equivalence: Equivalence | None = None) -> Captors:
         """No known point."""
-        nothing = np.empty((0, d)), np.empty(0), np.empty((0, d, d))
-        return cls(*nothing, equivalence=equivalence)
+        return cls(np.empty((0, d)), np.empty(0), [], equivalence=equivalence)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -54,11 +68,13 @@ class Captors:
         more = Captors(
             np.concatenate([self.points, theta[None]]),
             np.append(self.energies, energy),
-            np.concatenate([self.hessians, hessian[None]]),
+            [*self.hessians, hessian],
             np.append(np.broadcast_to(self.reach, len(self)), REACH),
             equivalence=self.equivalence,
         )
-        if "_modes" in self.__dict__:  # each matrix is decomposed once
+        if self.points.shape[1] > LARGE:
+            more.__dict__["_apart"] = [*self._apart, _Decomposed(hessian)]
+        elif "_modes" in self.__dict__:  # each matrix is decomposed once
             new = np.linalg.eigh(hessian[None])
             both = zip(self._modes, new, strict=True)
             more.__dict__["_modes"] = tuple(np.concatenate(parts) for parts in both)
@@ -66,8 +82,14 @@ class Captors:
 
     @cached_property
     def _modes(self) -> tuple[Array, Array]:
-        values, vectors = np.linalg.eigh(self.hessians)
+        d = self.points.shape[1]
+        values, vectors = np.linalg.eigh(np.reshape(self.hessians, (len(self), d, d)))
         return values, vectors
+
+    @cached_property
+    def _apart(self) -> list[_Decomposed]:
+        """The same where a matrix is large: each for itself, once something comes near it."""
+        return [_Decomposed(hessian) for hessian in self.hessians]
 
     @cached_property
     def _lengths(self) -> Array:
@@ -75,10 +97,11 @@ class Captors:
         assert self.equivalence is not None
         return self.equivalence.lengths(self.points)
 
-    @cached_property
-    def _softest(self) -> Array:
-        """Smallest magnitude of a curvature of each point."""
-        return np.abs(self._modes[0]).min(axis=1)
+    def _softest(self, captor: Rows) -> Array:
+        """Smallest magnitude of a curvature of some points, ``(P,)``."""
+        if self.points.shape[1] > LARGE:
+            return np.array([np.abs(self._apart[c].modes[0]).min() for c in captor])
+        return np.abs(self._modes[0]).min(axis=1)[captor]
 
     def _near(
         self, theta: Array, row: Rows, captor: Rows, widths: float, *, nearest: bool
@@ -94,7 +117,7 @@ class Captors:
         lengths = self.equivalence.lengths(theta)
         # Points are no nearer to each other than their units are alike in length.
         apart = ((lengths[row] - self._lengths[captor]) ** 2).sum(axis=1)
-        near = apart * self._softest[captor] < widths
+        near = apart * self._softest(captor) < widths
         row, captor, apart = row[near], captor[near], apart[near]
         if nearest:
             order = np.lexsort((captor, apart, row))
@@ -107,11 +130,17 @@ class Captors:
         index = np.array([element[0] for element in elements], dtype=int).reshape(-1, d)
         return row, captor, index, np.array([e[1] for e in elements]).reshape(-1, d)
 
-    def _along_modes(self, theta: Array, captor: Rows) -> tuple[Array, Array, Array]:
-        """For pairs of a point and a known one: curvatures, modes, and displacement in these."""
-        values, vectors = (part[captor] for part in self._modes)
-        away = np.einsum("pi,pik->pk", theta - self.points[captor], vectors)
-        return values, vectors, away
+    def _along_modes(self, captor: Rows, *vectors: Array) -> tuple[Array, ...]:
+        """Curvatures of known points, and vectors ``(P, d)`` in terms of their modes."""
+        if self.points.shape[1] <= LARGE:
+            values, modes = (part[captor] for part in self._modes)
+            return values, *(np.einsum("pi,pik->pk", x, modes) for x in vectors)
+        values, *turned = np.empty((1 + len(vectors), *vectors[0].shape))
+        for p, c in enumerate(captor):
+            values[p], modes = self._apart[c].modes
+            for new, x in zip(turned, vectors, strict=True):
+                new[p] = x[p] @ modes
+        return values, *turned
 
     def displacements(self, m: int) -> tuple[Array, Array]:
         """From one point to the nearest images of those before it, ``(m, d)``.
@@ -158,8 +187,7 @@ class Captors:
         if not len(row):
             return caught
         moved, turned = (sign * x[row[:, None], index] for x in (theta, gradient))
-        values, vectors, away = self._along_modes(moved, captor)
-        slope = np.einsum("pi,pik->pk", turned, vectors)
+        values, away, slope = self._along_modes(captor, moved - self.points[captor], turned)
         size = 0.5 * (np.abs(values) * away**2).sum(axis=1)
         wrong = 0.5 * ((slope - values * away) ** 2 / np.abs(values)).sum(axis=1)
         wrong_rise = np.abs(rise[row, captor] - 0.5 * (values * away**2).sum(axis=1))
@@ -183,7 +211,8 @@ class Captors:
         row, captor, index, sign = self._near(theta, row, captor, CLOSE, nearest=False)
         same = np.zeros_like(as_high)
         if len(row):
-            values, _, away = self._along_modes(sign * theta[row[:, None], index], captor)
+            moved = sign * theta[row[:, None], index]
+            values, away = self._along_modes(captor, moved - self.points[captor])
             same[row, captor] = (np.abs(values) * away**2).sum(axis=1) < CLOSE
         return same
 

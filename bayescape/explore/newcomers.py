@@ -61,7 +61,7 @@ def look_for_newcomers(
         for theta, energy, hessian in zip(found.theta, found.energy, found.hessian, strict=True):
             minima = minima.with_point(theta, float(energy), hessian)
         new = np.arange(len(minima) - len(found.theta), len(minima))
-        ways = [ways_up(minima.points[m], minima.hessians[m], family.unit) for m in new]
+        ways = [ways_up(minima.points[m], minima.hessians[int(m)], family.unit) for m in new]
         points, modes = (np.concatenate(part) for part in zip(*ways, strict=True))
         begun = np.repeat(new, len(points) // len(new))
         climbed = run(target, Climbs(points, modes, begun, minima, states), scales, Limits())

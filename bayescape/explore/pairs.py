@@ -54,7 +54,9 @@ class Separations:
         for m in range(known, count):
             away, theirs = minima.displacements(m)
             pull = np.einsum("ai,ij,aj->a", away, minima.hessians[m], away)
-            pull += np.einsum("ai,aij,aj->a", theirs, minima.hessians[:m], theirs)
+            pull += [
+                x @ hessian @ x for x, hessian in zip(theirs, minima.hessians[:m], strict=True)
+            ]
             metric[m, :m] = metric[:m, m] = np.sqrt(np.maximum(0.5 * pull, 0.0))
             squares[m, :m] = squares[:m, m] = ((away / self.unit) ** 2).sum(axis=1)
         self.metric, self.squares = metric, squares

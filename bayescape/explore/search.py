@@ -30,7 +30,8 @@ T = TypeVar("T")
 # How warnings begin of which an exploration that goes on judges afresh.
 JUDGED = ("Of ", "The stopping rule ", "The exploration ")
 FIRST = 8  # quenches of the first sweep
-CHUNK = 24  # quenches in a task, side by side
+CHUNK = 24  # quenches in a task, side by side,
+ENDS = 25_000_000  # or fewer, for a task makes a Hessian of each: so many numbers
 HOPELESS = 64  # quenches that ended in no minimum
 SEARCHED = 6  # minima that are searched from in a task, side by side
 NEGLIGIBLE = 1e-6  # harmonic occupation of a minimum
@@ -42,7 +43,7 @@ LEAST_BY_COORDINATE = 10  # or so many by coordinate: the more there are, the le
 MOST_BY_COORDINATE = 200  # up to so many
 SCATTERED = 0.25  # of the quenches of more effort, from scattered starts
 MOST_TASKS = 16  # at once
-MEMORY = 4e9  # bytes that the points' Hessians and their modes may take
+MEMORY = 4e9  # bytes that the points' Hessians, their modes and their copies in the map may take
 NEAREST = 8  # minima that each is tried to be joined with, in many coordinates
 
 
@@ -66,6 +67,7 @@ class Search:
         self.target, self.worker, self.report, self.seed = target, worker, report, seed
         self.known = known
         self.d = len(target.names)
+        self.chunk = int(np.clip(ENDS // self.d**2, SEARCHED, CHUNK))
         self.scales = worker.scales
         self.symmetry = Symmetry(target)
         self.pool = Pool(self.symmetry)
@@ -121,7 +123,7 @@ class Search:
             self.pool.merge(result, known, independent=independent)
         self._tell()
         points = len(self.pool.minima) + len(self.pool.states)
-        if not ended and 16.0 * points * self.d**2 > MEMORY:
+        if not ended and 24.0 * points * self.d**2 > MEMORY:
             ended = f"the Hessians of {points} points in {self.d} coordinates fill the memory"
         if ended:
             self.warnings.append(
@@ -201,7 +203,7 @@ class Search:
         """Quenches from scattered starts, as many as the limits allow."""
         count = min(count, self.max_quenches - self.quenches, self._affordable())
         tasks = []
-        for part in np.array_split(np.arange(count), -(-count // CHUNK)):
+        for part in np.array_split(np.arange(count), -(-count // self.chunk)):
             rng = np.random.default_rng([self.seed, 0, self.chunks])
             starts = np.asarray(self.target.starts(len(part), rng), dtype=float)
             tasks.append(Quenches(starts, self.pool.minima))

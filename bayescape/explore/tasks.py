@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -204,7 +204,8 @@ def _starts(
 ) -> tuple[Array, Array, Array | None]:
     """Where a search for transition states begins, which way, and with which Hessians."""
     if isinstance(task, Climbs):
-        models = task.minima.hessians[task.begun]
+        many = task.theta.shape[1] > MANY
+        models = None if many else np.array([task.minima.hessians[m] for m in task.begun])
         return np.clip(task.theta, *bounds_of(target)), task.modes, models
     a, b = task.ends
     start, (end, end_hessian) = task.minima.points[a], task.minima.aligned(a, b)
@@ -236,7 +237,12 @@ class _Gathered:
         self.cut = False
 
     def walk_down(
-        self, theta: Array, *, models: Array | None = None, count: bool = False
+        self,
+        theta: Array,
+        *,
+        models: Array | None = None,
+        careful: bool = False,
+        count: bool = False,
     ) -> list[int]:
         """Quench points; give the minimum of each. ``count`` whether their ends are of interest."""
         ends = quench(
@@ -246,7 +252,7 @@ class _Gathered:
             known=self.minima,
             mates=True,
             models=models,
-            careful=models is not None,
+            careful=careful,
         )
         before = len(self.minima)
         found: dict[int, int] = {}
@@ -314,7 +320,9 @@ class _Gathered:
             self.saddle_status.append(int(status))
         if len(self.states):
             below = np.concatenate([self._sides(s) for s in range(len(self.states))])
-            ends_of = self.walk_down(below, models=np.repeat(self.states.hessians, 2, axis=0))
+            many = theta.shape[1] > MANY
+            models = None if many else np.repeat(self.states.hessians, 2, axis=0)
+            ends_of = self.walk_down(below, models=models, careful=True)
             self.joins = list(zip(ends_of[::2], ends_of[1::2], strict=True))
 
     def _sides(self, s: int) -> Array:
@@ -331,14 +339,14 @@ class _Gathered:
         return Result(
             theta=self.minima.points[self.known :],
             energy=self.minima.energies[self.known :],
-            hessian=self.minima.hessians[self.known :],
+            hessian=_stacked(self.minima.hessians[self.known :], self.minima),
             quenched=np.array(self.quenched, dtype=int),
             quench_status=np.array(self.quench_status, dtype=int),
             quench_end=np.array(self.quench_end, dtype=float),
             flat=self.flat,
             states=self.states.points[:joined],
             state_energy=self.states.energies[:joined],
-            state_hessian=self.states.hessians[:joined],
+            state_hessian=_stacked(self.states.hessians[:joined], self.minima),
             joins=np.array(self.joins, dtype=int).reshape(-1, 2),
             saddle_status=np.array(self.saddle_status, dtype=int),
             evaluations=self.target.evaluations,
@@ -346,3 +354,9 @@ class _Gathered:
             cut=self.cut,
             interrupted=self.target.interrupted,
         )
+
+
+def _stacked(hessians: Sequence[Array] | Array, of: Captors) -> Array:
+    """Matrices as one array ``(K, d, d)``, which may be empty."""
+    d = of.points.shape[1]
+    return np.reshape(hessians, (len(hessians), d, d))

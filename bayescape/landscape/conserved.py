@@ -17,7 +17,14 @@ from bayescape.arguments import check_kind, check_number, check_whole, check_wit
 from bayescape.landscape.passes import merges, superbasins
 from bayescape.landscape.record import Landscape
 
-__all__ = ["Conserved", "aligned_minima", "conserved", "false_discovery_rate", "widest_energy"]
+__all__ = [
+    "Conserved",
+    "aligned_minima",
+    "conserved",
+    "determined",
+    "false_discovery_rate",
+    "widest_energy",
+]
 
 Array = NDArray[np.float64]
 
@@ -149,6 +156,12 @@ def conserved(
             ``|mean| / (sd + s)`` over all minima, with ``s`` the root mean square of all
             coordinates: near 0 for one that is small in every minimum, however consistently. It
             ranks coordinates that are conserved *and* of consequence; it is no test.
+        ``determined``
+            Root mean square over all minima of the coordinate in units of its harmonic standard
+            deviation in each, the root of the diagonal of the Hessian's inverse: how far from zero
+            the data hold it, in minimum after minimum. About 1 for a weight that they leave alone.
+            It asks for no equal values, so minima that are far from one another, or poor, blur it
+            less than they do ``strength``; it is no test. NaN without a positive definite Hessian.
 
     Raises
     ------
@@ -193,6 +206,7 @@ def conserved(
     theta = aligned_minima(landscape)
     table = _within_groups(theta, members, permutations, rng)
     table |= _over_all(theta, landscape, permutations, rng)
+    table["determined"] = determined(landscape, theta)
     for p in ("p_value", "common_p_value"):
         table[p.replace("p_value", "q_value")] = false_discovery_rate(table[p])
     frame = pd.DataFrame(table, index=pd.Index(landscape.names, name="coordinate"))
@@ -200,6 +214,7 @@ def conserved(
     frame["common"] = frame["common_q_value"] <= alpha
     columns = ["mean", "within", "between", "all", "ratio", "p_value", "q_value", "conserved"]
     columns += ["consistency", "common_p_value", "common_q_value", "common", "strength"]
+    columns += ["determined"]
     return Conserved(frame[columns], theta, members, energy, float(alpha), permutations)
 
 
@@ -211,6 +226,27 @@ def aligned_minima(landscape: Landscape) -> Array:
     """
     theta = np.array(landscape.minima["theta"].values, dtype=float)
     return _aligned(theta, getattr(landscape.target, "equivalence", None))
+
+
+def determined(landscape: Landscape, aligned: Array) -> Array:
+    """Root mean square over minima of coordinates in harmonic standard deviations, ``(d,)``.
+
+    Parameters
+    ----------
+    landscape
+        The map; minima whose Hessian is not positive definite are left out.
+    aligned
+        What `aligned_minima` makes of it, ``(M, d)``.
+    """
+    alignment = getattr(getattr(landscape.target, "equivalence", None), "alignment", None)
+    squares = []
+    for m, image in enumerate(aligned):
+        theta, hessian = (landscape.minima[name].values[m] for name in ("theta", "hessian"))
+        if np.isfinite(hessian).all() and np.linalg.eigvalsh(hessian)[0] > 0:
+            variance = np.diag(np.linalg.inv(hessian))
+            index = slice(None) if alignment is None else alignment(theta, image)[0]
+            squares.append(image**2 / variance[index])
+    return np.sqrt(np.mean(squares, axis=0)) if squares else np.full(aligned.shape[1], np.nan)
 
 
 def widest_energy(landscape: Landscape) -> float:

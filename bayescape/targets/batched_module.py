@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bayescape.targets.hidden_units import ELEMENTWISE, hooked, plain_steps
+from bayescape.targets.layer_gradient import Layers, understood
 
 __all__ = ["BatchedModule"]
 
@@ -68,6 +69,11 @@ class BatchedModule:
             else:
                 found = step(found)
         return found
+
+    def layers(self, inputs: Tensor) -> Layers | None:
+        """What differentiates a plain network layer by layer; ``None`` for any other."""
+        steps = self._plain(inputs)
+        return Layers(steps, self.places) if steps and understood(steps) else None
 
     def arrays(self, theta: Array) -> dict[str, Array]:
         """The parameters by name, ``(B, d)`` to ``(B, ...)`` each."""

@@ -152,6 +152,7 @@ class NetworkLoss:
         self.kind = loss
         self.classes = self.loss.classes
         self.observed = {"y": np.asarray(y)}
+        self._layers = self.network.layers(self._X)
         self._size = self.network.size(self._X) + self.loss.pairs
         layers, self._not_understood = hidden_units(self.network.module, self.network.places)
         self.equivalence = Equivalence(len(self.names), layers) if layers else None
@@ -180,10 +181,8 @@ class NetworkLoss:
         theta = np.asarray(theta, dtype=float)
         energy, gradient = np.full(len(theta), np.inf), np.full(theta.shape, np.nan)
         for rows in self._rows(len(theta)):
-            points = _tensor(theta[rows]).requires_grad_()
-            energies = self._energy(points)
-            (slopes,) = torch.autograd.grad(energies.sum(), points)
-            energy[rows], gradient[rows] = energies.detach().numpy(), slopes.numpy()
+            energies, slopes = self._with_gradient(_tensor(theta[rows]))
+            energy[rows], gradient[rows] = energies.numpy(), slopes.numpy()
         outside = ~np.isfinite(energy)
         energy[outside], gradient[outside] = np.inf, np.nan
         return energy, gradient
@@ -255,9 +254,20 @@ class NetworkLoss:
         return torch.softmax(torch.tensor(scores), dim=2).numpy()
 
     def _energy(self, points: Tensor) -> Tensor:
-        prior = 0.5 * self.l2 * (points**2).sum(dim=1)
+        return self.loss(self.network.outputs(points, self._X)) + self._prior(points)
+
+    def _prior(self, points: Tensor) -> Tensor:
         normaliser = 0.5 * points.shape[1] * math.log(self.l2 / (2 * math.pi))
-        return self.loss(self.network.outputs(points, self._X)) + prior - normaliser
+        return 0.5 * self.l2 * (points**2).sum(dim=1) - normaliser
+
+    def _with_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        if self._layers is not None:
+            losses, slopes = self._layers.loss_and_gradient(points, self._X, self.loss)
+            return losses + self._prior(points), slopes.add_(points, alpha=self.l2)
+        points.requires_grad_()
+        energies = self._energy(points)
+        (slopes,) = torch.autograd.grad(energies.sum(), points)
+        return energies.detach(), slopes
 
     def _slopes(self, theta: Array) -> tuple[Tensor, Tensor]:
         """Points and gradients that can be differentiated once more."""
@@ -301,7 +311,8 @@ def _inputs(X: ArrayLike, argument: str) -> Tensor:
         )
     if not np.isfinite(array).all():
         raise ValueError(f"`{argument}` must hold finite numbers only, got {shown(X)}")
-    return torch.tensor(array)
+    # Rows of data side by side, as the product with all networks' weights wants them.
+    return torch.tensor(np.ascontiguousarray(np.moveaxis(array, 0, -1))).movedim(-1, 0)
 
 
 def _outputs_of(network: BatchedModule, inputs: Tensor) -> int:

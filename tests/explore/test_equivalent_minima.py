@@ -207,8 +207,8 @@ def test_the_scales_of_what_units_exchange_are_one_and_their_box_holds_all_image
 
 def test_an_exploration_ends_before_its_hessians_fill_the_memory(rugged, monkeypatch):
     target, _ = rugged
-    # Room for two points: their Hessians, and as much again for the eigenvectors.
-    monkeypatch.setattr(sys.modules["bayescape.explore.search"], "MEMORY", 2 * 16.0 * 7**2)
+    # Room for two points: their Hessians, the eigenvectors, and the map's own copy.
+    monkeypatch.setattr(sys.modules["bayescape.explore.search"], "MEMORY", 2 * 24.0 * 7**2)
     landscape = bs.explore(target, progress=False, max_quenches=60)
     points = landscape.minima.sizes["minimum"]
     points += landscape.transition_states.sizes["transition_state"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bayescape.evaluations import Counted
-from bayescape.explore import explore
+from bayescape.explore import captors, explore
 from bayescape.explore.hybrid import follow_by_gradients
 from bayescape.explore.limited_memory import LimitedMemory, across
 from bayescape.explore.path import relax_string, summits
@@ -14,6 +14,7 @@ from bayescape.explore.quench import QuenchStatus, quench
 from bayescape.explore.saddle import SaddleStatus
 from bayescape.explore.scales import Scales
 from bayescape.explore.softest_mode import softest_modes
+from bayescape.targets.equivalence import Equivalence, Exchange
 from bayescape.targets.surfaces import GaussianMixture, MuellerBrown, SixHumpCamel
 from tests.reference.surfaces import MUELLER_BROWN_SADDLES
 
@@ -265,3 +266,30 @@ def test_a_mixture_in_a_hundred_coordinates_is_mapped_by_gradients():
     assert joined >= {frozenset(side) for side in ((0, 1), (0, 2), (1, 3), (2, 3))}
     # One Hessian for each of them all, and a few for what was come to twice.
     assert landscape.evaluations.hessian < 20
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_large_matrices_are_decomposed_one_by_one_to_the_same_effect(symmetric, monkeypatch):
+    rng = np.random.default_rng(4)
+    d, count = 12, 5
+    layers = [Exchange(np.arange(d).reshape(3, 4), 2, odd=True)] if symmetric else []
+    equivalence = Equivalence(d, layers) if symmetric else None
+    matrices = np.array([quadratic(d, rng) for _ in range(count)])
+    points, energies = 0.2 * rng.standard_normal((count, d)), 0.01 * rng.standard_normal(count)
+    near = np.repeat(points, 4, axis=0)
+    away = rng.standard_normal(near.shape) * np.tile([0, 1e-4, 0.05, 0.3], count)[:, None]
+    which = np.repeat(np.arange(count), 4)
+    slopes = np.einsum("pij,pj->pi", matrices[which], away)
+    rise = energies[which] + 0.5 * (away * slopes).sum(axis=1)
+    answers = []
+    for large in (200, 0):
+        monkeypatch.setattr(captors, "LARGE", large)
+        known = captors.Captors.none(d, equivalence)
+        for point, energy, matrix in zip(points, energies, matrices, strict=True):
+            known = known.with_point(point, energy, matrix)
+        answers.append((known.catch(near + away, rise, slopes), known.same(near + away, rise)))
+    (caught, same), (one_by_one, same_one_by_one) = answers
+    assert (caught >= 0).sum() >= 2 * count
+    assert same.sum() >= count
+    np.testing.assert_array_equal(caught, one_by_one)
+    np.testing.assert_array_equal(same, same_one_by_one)

@@ -20,14 +20,14 @@ SIZES = (8, 7, 9)
 GROUPS = ((0, 1, 2, 3, 4, 5, 6, 7), tuple(range(8, 15)), tuple(range(15, 24)))
 
 
-def map_of(theta, target=None, states=()):
+def map_of(theta, target=None, states=(), hessians=None):
     """A map of these minima, whose energies are their positions."""
     count, d = theta.shape
     return Landscape.from_arrays(
         names=target.names if target else [f"x{i}" for i in range(d)],
         minima=theta,
         energies=np.arange(count),
-        hessians=np.tile(np.eye(d), (count, 1, 1)),
+        hessians=np.tile(np.eye(d), (count, 1, 1)) if hessians is None else hessians,
         hits=np.ones(count),
         transition_states=np.zeros((len(states), d)),
         transition_energies=[energy for energy, _, _ in states],
@@ -196,9 +196,33 @@ def test_alignment_leaves_a_target_without_symmetries_alone():
     np.testing.assert_array_equal(aligned_minima(map_of(theta)), theta)
 
 
+def test_what_is_determined_is_told_by_the_hessians_of_the_images():
+    target = network(3, 4)
+    rng = np.random.default_rng(8)
+    d = len(target.names)
+    theta = 2 * rng.normal(size=d) + 0.05 * rng.normal(size=(4, d))
+    factors = rng.normal(size=(4, d, d))
+    hessians = factors @ factors.transpose(0, 2, 1) + np.eye(d)
+    plain = map_of(theta, target, hessians=hessians)
+    halves = [[0, 1], [2, 3]]
+    table = conserved(plain, halves, permutations=9).table
+    variance = np.array([np.diag(np.linalg.inv(h)) for h in hessians])
+    expected = np.sqrt((theta**2 / variance).mean(axis=0))
+    np.testing.assert_allclose(table["determined"], expected, rtol=1e-9)
+    # Other images of all minima but the first have the same, with their Hessians turned alike.
+    for m in range(1, 4):
+        index, sign = target.equivalence.random(rng)
+        theta[m] = sign * theta[m][index]
+        hessians[m] = np.outer(sign, sign) * hessians[m][np.ix_(index, index)]
+    turned = conserved(map_of(theta, target, hessians=hessians), halves, permutations=9).table
+    np.testing.assert_allclose(turned["determined"], expected, rtol=1e-9)
+    unknown = map_of(theta, target, hessians=np.full_like(hessians, np.nan))
+    assert conserved(unknown, halves, permutations=9).table["determined"].isna().all()
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
-def test_weights_of_the_inputs_that_matter_are_the_strong_ones_of_a_trained_network(seed):
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_weights_of_the_inputs_that_matter_are_the_determined_ones_of_a_trained_network(seed):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(800, 6))
     y = (np.sin(2 * X[:, 0]) + X[:, 1] ** 2 > 0.5).astype(int)
@@ -210,4 +234,4 @@ def test_weights_of_the_inputs_that_matter_are_the_strong_ones_of_a_trained_netw
     table = bs.conserved(landscape, halves, permutations=99).table
     feeds = table[table.index.str.startswith("0.weight")]
     matters = feeds.index.str.contains(r",[01]\]", regex=True)
-    assert roc_auc_score(matters, feeds["strength"]) >= 0.95
+    assert roc_auc_score(matters, feeds["determined"]) >= 0.95

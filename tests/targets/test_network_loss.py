@@ -222,3 +222,40 @@ def test_points_may_lie_in_memory_in_any_way():
             target.hessian_vector_product(theta, theta)[::-1],
         )
         assert target.predict_proba(way, np.eye(3)[::-1]).shape == (4, 3, 2)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Linear(3, 2),
+        nn.Sequential(nn.Linear(3, 4, bias=False), nn.Tanh(), nn.Linear(4, 2)),
+        nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2, bias=False)),
+        nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 2)),
+        nn.Sequential(nn.Flatten(), nn.Linear(3, 2), nn.Tanh(), nn.Linear(2, 2)),
+    ],
+)
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse", "auc"])
+def test_derivatives_by_layers_are_those_of_the_recorded_graph(module, loss):
+    y = classes_of(Y, 2) if loss != "mse" else np.stack([Y, Y**2], axis=1)
+    target = NetworkLoss(module, X, y, loss, l2=0.1)
+    assert target.network.layers(target._X) is not None
+    theta = 2 * np.random.default_rng(0).normal(size=(7, len(target.names)))
+    points = torch.tensor(theta).requires_grad_()
+    energy = target._energy(points)
+    (gradient,) = torch.autograd.grad(energy.sum(), points)
+    found = target.energy_and_gradient(theta)
+    np.testing.assert_allclose(found[0], energy.detach(), rtol=1e-12)
+    np.testing.assert_allclose(found[1], gradient, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Sequential(nn.Linear(3, 4), nn.Softplus(), nn.Linear(4, 2)),
+        nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Tanh(), nn.Linear(4, 2)),
+        nn.Sequential(nn.Linear(3, 2), nn.Tanh()),
+    ],
+)
+def test_other_layers_are_left_to_the_recorded_graph(module):
+    target = NetworkLoss(module, X, classes_of(Y, 2), l2=0.1)
+    assert target.network.layers(target._X) is None
