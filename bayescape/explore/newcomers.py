@@ -102,7 +102,8 @@ def _starts(
     begun = known.points[np.resize(rng.permutation(len(known)), each)]
     kicked = begun + rng.uniform(*KICK, (each, 1)) * direction * unit
     order = rng.permutation(len(known))
-    off = wanderings(known.points[order], known.hessians[order], unit, each, rng)
+    hessians = np.array([known.hessians[m] for m in order])
+    off = wanderings(known.points[order], hessians, unit, each, rng)
     return np.concatenate([wide, kicked, off])
 
 

@@ -239,7 +239,7 @@ class Search:
         matters, minima = self._matters(), self.pool.minima
         off = wanderings(
             minima.points[matters],
-            minima.hessians[matters],
+            np.array([minima.hessians[m] for m in matters]),
             self.scales.unit,
             count - int(count * SCATTERED),
             np.random.default_rng([self.seed, 4, self.chunks, self.wandered]),
