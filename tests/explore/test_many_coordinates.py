@@ -217,26 +217,28 @@ class Ridge(Chain):
 
     def energy(self, theta):
         _, rest, ridge = self._parts(theta)
-        return ridge + 2 * (rest**2).sum(axis=1)
+        return ridge + 8 * (rest**2).sum(axis=1)
 
     def energy_and_gradient(self, theta):
         x, rest, ridge = self._parts(theta)
-        along = -ridge * (x - 0.27) / 0.08**2 + 4 * (rest * 0.1 * x[:, None]).sum(axis=1)
-        return self.energy(theta), np.concatenate([along[:, None], 4 * rest], axis=1)
+        along = -ridge * (x - 0.27) / 0.08**2 + 16 * (rest * 0.1 * x[:, None]).sum(axis=1)
+        return self.energy(theta), np.concatenate([along[:, None], 16 * rest], axis=1)
 
 
 def test_images_are_added_to_a_string_where_it_steps_over_a_ridge(monkeypatch):
     target, unit = Ridge(), np.ones(60)
-    ends = np.zeros((2, 60))
-    ends[:, 0] = -1, 1
-    string, energies = relax_string(target, *ends, unit)
-    assert 11 < len(string) < 22
-    assert energies.max() > 0.85  # of the ridge's 1
+    # Where images settle on a ridge so sharp depends on rounding, so many strings are looked at.
+    rng = np.random.default_rng(0)
+    ends = 1e-9 * rng.standard_normal((9, 2, 60))
+    ends[:, :, 0] += -1, 1
+    strings, energies = zip(*(relax_string(target, *pair, unit) for pair in ends), strict=True)
+    assert all(11 < len(string) < 22 for string in strings)
+    assert np.median([energy.max() for energy in energies]) > 0.95  # of the ridge's 1
     # A path without a ridge needs none, and without them this one is not seen.
     plain, _ = relax_string(Chain(56), *(np.array([[-1.0], [1.0]]) * np.ones(56)), np.ones(56))
     assert len(plain) == 11
     monkeypatch.setattr(sys.modules[relax_string.__module__], "REFINED", 0)
-    assert relax_string(target, *ends, unit)[1].max() < 0.7
+    assert np.median([relax_string(target, *pair, unit)[1].max() for pair in ends]) < 0.9
 
 
 def test_a_chain_s_two_minima_are_joined_by_its_kinks():
