@@ -6,8 +6,9 @@ by more than 0.05, or the log evidence by more than 0.1 and three standard error
 (`tests.reference.catalogue.judge`). A false alarm is a result on a posterior that was not made to
 fool anyone which is right and not called reliable.
 
-Every run maps and samples afresh. What is done is kept in the results file, line by line, so that a
-run that was stopped goes on where it was. Printed: silent failures in full, false alarms, a table
+Every run maps and samples afresh. What is done is kept in ``benchmarks/draws/silent_failures.jsonl``,
+line by line and under version control, so that a run that was stopped goes on where it was; after a
+change to how maps or draws are made, delete it. Printed: silent failures in full, false alarms, a table
 by posterior, and the counts by method.
 """
 
@@ -32,7 +33,7 @@ from tests.reference.catalogue.judge import mistakes
 
 DRAWS = 4000  # with fewer, chance alone puts a deviation off by a tenth now and then
 SEEDS = {"auto": 10, "superposition": 10, "hmc": 2, "jumps": 2}
-RESULTS = Path(__file__).parent / "results" / "silent_failures.jsonl"
+RESULTS = Path(__file__).parent / "draws" / "silent_failures.jsonl"
 
 
 def run(posterior: Posterior, method: str, seed: int, draws: int) -> dict[str, Any]:
