@@ -6,10 +6,10 @@ by more than 0.05, or the log evidence by more than 0.1 and three standard error
 (`tests.reference.catalogue.judge`). A false alarm is a result on a posterior that was not made to
 fool anyone which is right and not called reliable.
 
-Every run maps and samples afresh. What is done is kept in ``benchmarks/draws/silent_failures.jsonl``,
-line by line and under version control, so that a run that was stopped goes on where it was; after a
-change to how maps or draws are made, delete it. Printed: silent failures in full, false alarms, a table
-by posterior, and the counts by method.
+Every run maps and samples afresh. What is done is kept beside the other draws' records, line by
+line and under version control, so that a run that was stopped goes on where it was; after a change
+to how maps or draws are made, delete ``benchmarks/draws/silent_failures.jsonl``. Printed: silent
+failures in full, false alarms, a table by posterior, and the counts by method.
 """
 
 from __future__ import annotations
