@@ -25,7 +25,7 @@ def lowest_curvatures(target, point):
         return target.hessian_vector_product(point[None], v.reshape(1, -1))[0]
 
     operator = LinearOperator((d, d), matvec=product, dtype=float)
-    return np.sort(eigsh(operator, k=2, which="SA", ncv=200, return_eigenvectors=False))
+    return np.sort(eigsh(operator, k=2, which="SA", ncv=200, tol=1e-2, return_eigenvectors=False))
 
 
 @pytest.mark.slow
@@ -33,10 +33,10 @@ def test_two_thousand_weights_are_mapped_within_the_memory():
     X, y = load_digits(n_class=3, return_X_y=True)
     X = X[:150, X[:150].std(axis=0) > 0]
     X = (X - X.mean(axis=0)) / X.std(axis=0)
-    target = network(X, y[:150], 1990 // (X.shape[1] + 4), l2=0.1)
+    target = network(X, y[:150], 1990 // (X.shape[1] + 4), l2=1.0)
     assert 1900 < len(target.names) <= 2000
     tracemalloc.start()
-    landscape = bs.explore(target, progress=False, max_quenches=3, budget=60_000)
+    landscape = bs.explore(target, progress=False, max_quenches=3, budget=30_000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < MEMORY
