@@ -227,6 +227,8 @@ def _draw(
 ) -> _Done:
     """Draw, look for basins that the map lacks, and draw anew if there are any."""
     d, mapping = len(landscape.names), Evaluations()
+    # A pilot that was given was paid for before, and is looked beyond as far as one made here.
+    paid = Evaluations() if decision is None else decision.evaluations
     for attempt in range(ENLARGEMENTS + 1):
         chosen = decision.method if method == "auto" and decision is not None else method
         report(stage=chosen)
@@ -236,7 +238,7 @@ def _draw(
             drawn = by_chains(target, pilot, shape, chosen, nuts, rng, report)
         pilot = drawn.pilot
         report(stage="looking for more basins")
-        cost = landscape.evaluations + spent + target.evaluations
+        cost = landscape.evaluations + paid + target.evaluations
         cheaply = unknown_points(target, landscape, pilot, cost.gradient_equivalents(d), rng)
         larger, last = enlarge(landscape, cheaply), attempt == ENLARGEMENTS
         if larger is landscape or last:
