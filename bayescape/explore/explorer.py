@@ -49,10 +49,11 @@ def explore(
     Quenches from scattered starts until the expected number of minima, by Boender and Rinnooy Kan's
     rule, is less than half a minimum above the number found. Then transition states, double-ended
     between minima that are not joined and between neighbours, along straight lines and relaxed
-    strings, and single-ended up the softest modes of every minimum; then basin hopping from every
-    minimum. A minimum that any of these leads to is taken up and searched from in its turn; of
-    those that no scattered quench hit and whose harmonic occupation is negligible, only as many as
-    there are others.
+    strings, and single-ended up the softest modes of every minimum. Then more quenches, off known
+    minima: from hot draws of the basins' quadratics, those whose energies the known minima explain
+    least; above 50 coordinates basin hopping from every minimum. A minimum that any of these leads
+    to is taken up and searched from in its turn; of those that no scattered quench hit and whose
+    harmonic occupation is negligible, only as many as there are others.
 
     Parameters
     ----------
@@ -72,10 +73,9 @@ def explore(
         Scattered starts, at most; a map that stops there says so.
     effort
         Quenches in all over those that the rule asks for, 1 to 1000. The rule sees what scattered
-        starts see: with five coordinates or more, a basin that holds much and that one start in a
-        thousand leads to is missed at the usual effort in about one map of ten with several minima.
-        Above 1 the further quenches are from scattered starts and from kicks of several kinds away
-        from the minima found.
+        starts see, and the quenches off known minima find most of what these miss. A basin that
+        holds much is still missed now and then, in silence in about one map of a hundred. Above 1
+        there are more quenches of both kinds.
     executor
         Where to run the searches, `concurrent.futures.Executor` or one with its interface, such as
         Dask's ``client.get_executor()``; by default they run here.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["kicks", "wanderings", "ways_up"]
+__all__ = ["hot_draws", "kicks", "wanderings", "ways_up"]
 
 Array = NDArray[np.float64]
 
@@ -94,3 +94,36 @@ def wanderings(
     crossed = np.where(itself[:, None], kicked, crossed)
     ways = np.stack([kicked, points[origin] + along * unit, crossed])
     return ways[rng.integers(3, size=count), np.arange(count)]
+
+
+def hot_draws(
+    points: Array,
+    hessians: Array,
+    unit: Array,
+    temperatures: tuple[float, float],
+    count: int,
+    rng: np.random.Generator,
+) -> Array:
+    """Draws from the quadratic pictures of basins, one after the other, ``(count, d)``.
+
+    Parameters
+    ----------
+    points, hessians
+        The minima, ``(M, d)`` and ``(M, d, d)``.
+    unit
+        Spread of the starts by coordinate, ``(d,)``: flat directions lead no further than three.
+    temperatures
+        Lowest and highest at which they are drawn, where they reach over barriers along the soft
+        modes; its logarithm is uniform.
+    count
+        How many.
+    rng
+        Source of the draws.
+    """
+    origin = np.arange(count) % len(points)
+    values, vectors = np.linalg.eigh(hessians * np.outer(unit, unit))
+    low, high = temperatures
+    hot = low * (high / low) ** rng.random((count, 1))
+    width = np.minimum(np.sqrt(hot / np.maximum(values[origin], 1e-300)), STRAY[1])
+    scattered = width * rng.standard_normal((count, len(unit)))
+    return points[origin] + np.einsum("cij,cj->ci", vectors[origin], scattered) * unit

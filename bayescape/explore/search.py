@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayescape.evaluations import Evaluations
+from bayescape.explore.attempts import Attempts
 from bayescape.explore.coverage import expected_coverage, expected_minima, quenches_to_settle
-from bayescape.explore.moves import kicks, wanderings, ways_up
-from bayescape.explore.pairs import Separations, choose_pairs
+from bayescape.explore.moves import hot_draws, kicks, ways_up
 from bayescape.explore.pool import Pool
 from bayescape.explore.scales import MANY
 from bayescape.explore.symmetry import Symmetry
-from bayescape.explore.tasks import PAIR_METHODS, Climbs, Pair, Quenches, Result, Task
+from bayescape.explore.tasks import Climbs, Quenches, Result, Task
 from bayescape.explore.worker import Worker
 from bayescape.landscape.record import Landscape
 from bayescape.progress import Report
@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 # How warnings begin of which an exploration that goes on judges afresh.
 JUDGED = ("Of ", "The stopping rule ", "The exploration ")
+SETTLED = "all minima expected are found"
 FIRST = 8  # quenches of the first sweep
 CHUNK = 24  # quenches in a task, side by side,
 ENDS = 25_000_000  # or fewer, for a task makes a Hessian of each: so many numbers
@@ -38,13 +39,16 @@ NEGLIGIBLE = 1e-6  # harmonic occupation of a minimum
 WORTH = 0.01  # harmonic occupation of a minimum that scattered quenches are to confirm
 CONFIRMED = 4  # hits by them
 PATIENCE = 4  # how many times the quenches that the stopping rule asks for are spent on it
-LEAST = 60  # quenches before the rule is believed, for it sees no basin smaller than their number,
+LEAST = 48  # quenches before the rule is believed, for it sees no basin smaller than their number,
 LEAST_BY_COORDINATE = 10  # or so many by coordinate: the more there are, the less starts see,
 MOST_BY_COORDINATE = 200  # up to so many
-SCATTERED = 0.25  # of the quenches of more effort, from scattered starts
+FEW = 5  # coordinates; beyond, there mostly is something that the starts hardly see
+WANDERING = 0.25, 2.0  # quenches off known minima over scattered ones, in few and in more
+SCREENED = 24  # hot draws for each of them
+HOT = 2.0, 8.0  # temperatures of these
+SCATTERED = 0.25  # scattered quenches beside each, where more effort is asked for
 MOST_TASKS = 16  # at once
 MEMORY = 4e9  # bytes that the points' Hessians, their modes and their copies in the map may take
-NEAREST = 8  # minima that each is tried to be joined with, in many coordinates
 
 
 class _Stopped(Exception):
@@ -71,7 +75,7 @@ class Search:
         self.scales = worker.scales
         self.symmetry = Symmetry(target)
         self.pool = Pool(self.symmetry)
-        self.separations = Separations(self.scales.unit)
+        self.attempts = Attempts(self.pool, self.scales, seed)
         self.max_quenches = max_quenches
         self.effort = effort
         self.wandered = 0
@@ -80,7 +84,6 @@ class Search:
         self.chunks = 0
         self.hopped: set[int] = set()  # minima that have been searched from
         self.climbed: set[int] = set()
-        self.tried: set[tuple[int, int, str]] = set()
         if known is not None:
             self._take_up(known)
 
@@ -90,11 +93,11 @@ class Search:
         # Its scattered quenches count with new ones, from starts that it did not use.
         self.quenches = int(self.pool.hits.sum())
         self.chunks = known.evaluations.total  # more than it drew, for each cost an evaluation
+        if known.stopped.startswith(SETTLED):
+            self.wandered = self._beyond()
         minima = range(len(self.pool.minima))
         self.hopped, self.climbed = set(minima), set(minima)
-        self.tried = {
-            self._key((a, b, method)) for a in minima for b in range(a) for method in PAIR_METHODS
-        }
+        self.attempts.take_as_made()
 
     def run(self, suspected: Array) -> str:
         """Search until there is nothing left to try; return why it stopped.
@@ -154,7 +157,7 @@ class Search:
         """An estimate from the pace so far: of the quenches that the rule wants, and the rest."""
         quenches = min(self._wanted(), self.max_quenches - self.quenches) + self._further()
         pace = self.worker.pace
-        searches = sum(len(self._waiting(done)) for done in (self.hopped, self.climbed))
+        searches = len(self._waiting(self.climbed))
         left = pace(Quenches) * quenches / CHUNK + pace(Climbs) * searches / SEARCHED
         return min(left, self.worker.seconds_left)
 
@@ -192,7 +195,7 @@ class Search:
                 "the starts hardly see basins that matter, so there may be others."
             )
         if not self._wanted():
-            return f"all minima expected are found, after {self.quenches} quenches"
+            return f"{SETTLED}, after {self.quenches} quenches"
         self.warnings.append(
             f"The stopping rule expects {expected_minima(hits):.1f} minima after {self.quenches} "
             f"quenches, but {(hits > 0).sum()} were found: raise `max_quenches`."
@@ -221,33 +224,43 @@ class Search:
         doubtful = self._wanted() or len(self.pool.unconfirmed(WORTH, CONFIRMED))
         if not doubtful or self.quenches >= most:
             return False
-        self._scatter(min(max(CHUNK, self.quenches // 2), most - self.quenches))
+        self._scatter(min(max(FIRST, self.quenches // 4), most - self.quenches))
         return True
 
     def _further(self) -> int:
-        """How many quenches are left of those beyond the rule's."""
-        return max(0, int((self.effort - 1) * self._needed()) - self.wandered)
+        """How many quenches are left of those off known minima."""
+        more = int((self.effort - 1) * self._needed())
+        return max(0, self._beyond() + more - self.wandered)
+
+    def _beyond(self) -> int:
+        """How many quenches off known minima are usual, where there are not many coordinates."""
+        share = WANDERING[self.d > FEW] if self.d <= MANY else 0.0
+        return int(share * min(self._needed(), self.quenches))
 
     def _wander(self) -> bool:
-        """More quenches than the rule asks for, where more effort is wished for.
+        """Quenches beyond the rule's, off known minima; more of them with more effort.
 
-        Most set out from known minima: what the starts hardly see lies nearer to these.
+        What the starts hardly see lies nearer to these, and shows by values that they do not
+        explain.
         """
         if not (further := self._further()):
             return False
         count = min(further, max(CHUNK, self.wandered), self._affordable())
         matters, minima = self._matters(), self.pool.minima
-        off = wanderings(
+        screened = SCREENED if self.d <= MANY else 1
+        off = hot_draws(
             minima.points[matters],
             np.array([minima.hessians[m] for m in matters]),
             self.scales.unit,
-            count - int(count * SCATTERED),
+            HOT,
+            count * screened,
             np.random.default_rng([self.seed, 4, self.chunks, self.wandered]),
         )
         self.wandered += count
-        self._do([Quenches(part, minima) for part in _chunks(off)])
-        scattered = min(int(count * SCATTERED), self.max_quenches - self.quenches)
-        if scattered > 0:
+        parts = np.array_split(off, -(-count // CHUNK))
+        self._do([Quenches(part, minima, -(-len(part) // screened)) for part in parts])
+        scattered = min(int(SCATTERED * count), self.max_quenches - self.quenches)
+        if self.effort > 1 and scattered > 0:
             self._scatter(scattered)
         return True
 
@@ -278,8 +291,8 @@ class Search:
         return [m for m in self._matters() if m not in done]
 
     def _hop(self) -> bool:
-        """Basin hopping from each new minimum."""
-        new = self._waiting(self.hopped)
+        """Basin hopping from each new minimum, where there are too many coordinates to wander."""
+        new = self._waiting(self.hopped) if self.d > MANY else []
         for batch in _batches(new):
             rngs = [np.random.default_rng([self.seed, 1, m]) for m in batch]
             minima, unit = self.pool.minima, self.scales.unit
@@ -308,46 +321,11 @@ class Search:
     def _connect(self) -> bool:
         """Double-ended searches, until no attempt is left that is worth making."""
         any_made = False
-        while attempts := self._attempts():
+        while attempts := self.attempts.worth_making(self._matters()):
             batch = attempts[: _batch_size(len(attempts))]
-            self.tried.update(self._key(attempt) for attempt in batch)
-            self._do([self._pair(*attempt) for attempt in batch])
+            self._do([self.attempts.task(attempt) for attempt in batch])
             any_made = True
         return any_made
-
-    def _key(self, attempt: tuple[int, int, str]) -> tuple[int, int, str]:
-        """The same for all images of a pair."""
-        a, b, method = attempt
-        images = np.sort(self.pool.permutation[:, [a, b]], axis=1)
-        first = images[np.lexsort(images.T[::-1])[0]]
-        return int(first[0]), int(first[1]), method
-
-    def _attempts(self) -> list[tuple[int, int, str]]:
-        pool = self.pool
-        if len(pool.minima) < 2:
-            return []
-        self.separations.update(pool.minima)
-        attempts = choose_pairs(
-            separations=self.separations,
-            most=max(6, 2 * self.d) if self.d <= MANY else NEAREST,
-            joins=pool.joins,
-            state_energies=pool.states.energies,
-            energies=pool.minima.energies,
-            occupation=pool.occupation(),
-            matters=np.flatnonzero(np.isin(pool.orbit, self._matters())).tolist(),
-            tried=lambda attempt: self._key(attempt) in self.tried,
-        )
-        return list({self._key(attempt): attempt for attempt in reversed(attempts)}.values())[::-1]
-
-    def _pair(self, a: int, b: int, method: str) -> Pair:
-        minima = self.pool.minima
-        rng = np.random.default_rng([self.seed, 2, a, b])
-        along = (minima.aligned(a, b)[0] - minima.points[a]) / self.scales.unit
-        aside = rng.standard_normal(self.d)
-        aside -= (aside @ along) / (along @ along) * along
-        length = 0.5 * np.linalg.norm(along) / max(float(np.linalg.norm(aside)), 1e-300)
-        bend = length * aside * self.scales.unit
-        return Pair((a, b), method, bend, minima, self.pool.states)
 
     def landscape(self, stopped: str) -> Landscape:
         """The map as it stands."""

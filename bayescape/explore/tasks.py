@@ -21,6 +21,7 @@ from bayescape.explore.path import line_summits, relax_string, summits
 from bayescape.explore.quench import Quenched, QuenchStatus, quench
 from bayescape.explore.saddle import SaddleStatus, follow
 from bayescape.explore.scales import MANY, Scales, by_gradients
+from bayescape.explore.unexplained import unexplained
 from bayescape.targets.target import Target, bounds_of
 
 __all__ = ["PAIR_METHODS", "Climbs", "Limits", "Pair", "Quenches", "Result", "Task", "run"]
@@ -47,10 +48,13 @@ class Quenches:
         Starts, ``(B, d)``.
     minima
         Those known.
+    keep
+        How many to walk down: those whose energies the minima explain least; all by default.
     """
 
     theta: Array
     minima: Captors
+    keep: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +193,7 @@ def run(target: Target, task: Task, scales: Scales, limits: Limits) -> Result:
     gathered = _Gathered(guarded, scales, task.minima)
     try:
         if isinstance(task, Quenches):
-            gathered.walk_down(task.theta, count=True)
+            gathered.walk_down(_chosen(guarded, task), count=True)
         else:
             points, modes, models = _starts(guarded, task, scales)
             effort = CLIMB if isinstance(task, Climbs) else PAIR
@@ -197,6 +201,15 @@ def run(target: Target, task: Task, scales: Scales, limits: Limits) -> Result:
     except CutShort:
         gathered.cut = True
     return gathered.result()
+
+
+def _chosen(target: Guarded, task: Quenches) -> Array:
+    """The points to walk down from."""
+    if task.keep is None:
+        return task.theta
+    theta = np.clip(task.theta, *bounds_of(target))
+    known = task.minima.points, task.minima.energies, task.minima.hessians
+    return theta[unexplained(theta, target.energy(theta), *known, task.keep)]
 
 
 def _starts(

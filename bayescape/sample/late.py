@@ -1,4 +1,4 @@
-"""Basins found late: looked for among heavy weights, surprises and fresh starts, and taken in."""
+"""Basins found late: looked for where the map explains least, and taken in."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from bayescape.evaluations import Counted
 from bayescape.explore import explore
 from bayescape.explore.basins import assign_basins
+from bayescape.explore.unexplained import unexplained
 from bayescape.landscape.record import Landscape
 from bayescape.sample.adapt import Pilot, advance, points_a_round, replace_mixture
 from bayescape.sample.mixture_fit import insert
 from bayescape.sample.superposition import WIDE, Superposition, harmonic_superposition
-from bayescape.sample.surprise import surprising
 
 __all__ = ["enlarge", "in_order_of", "renumbered", "take_in", "unknown_points"]
 
@@ -23,9 +23,9 @@ Array = NDArray[np.float64]
 HEAVIEST = 8  # weighted points that are quenched: where the mixture lacks most
 FRESH = 4  # quenches from fresh starts at a time
 SHARE = 0.03  # of all evaluations, the map's included, that goes into fresh quenches
-SCREENED = 0.02  # and into values at fresh starts
+SCREENED = 0.01  # and into values at fresh starts
 MOST_SCREENED = 500  # of these
-SURPRISING = 8  # points that are quenched for their values
+UNEXPLAINED = 4  # of these that are quenched
 LEAST = 3000  # gradient equivalents for more exploring, above what the map took
 SUSPECTED = 24  # points that quench elsewhere which are quenched to the end, at most
 REFITS = 2  # after a basin was taken in
@@ -36,9 +36,9 @@ def unknown_points(
 ) -> Array:
     """Points that quench to no minimum of the map, ``(B, d)``.
 
-    Tried are the heaviest of the weighted points, the most surprising of many far from them
-    (`surprising`), and fresh starts. Those like any other are not tried here: `membership` quenches
-    enough of them.
+    Tried are the heaviest of the weighted points, of many far from them those that the map explains
+    least (`unexplained`), and fresh starts. Those like any other are not tried here: `membership`
+    quenches enough of them.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def unknown_points(
     """
     weights = pilot.weighted.weights
     heavy = np.argsort(weights)[::-1][:HEAVIEST]
-    theta = np.concatenate([pilot.theta[heavy], _surprises(target, pilot, spent, rng)])
+    theta = np.concatenate([pilot.theta[heavy], _afar(target, landscape, pilot, spent, rng)])
     found = [theta[assign_basins(target, theta, landscape) < 0]]
     d, before = theta.shape[1], target.evaluations.gradient_equivalents(theta.shape[1])
     limit = before + SHARE * spent
@@ -65,15 +65,18 @@ def unknown_points(
     return np.concatenate(found)
 
 
-def _surprises(target: Counted, pilot: Pilot, spent: float, rng: np.random.Generator) -> Array:
-    """The most surprising of fresh starts, and of points drawn from what follows the starts."""
+def _afar(
+    target: Counted, landscape: Landscape, pilot: Pilot, spent: float, rng: np.random.Generator
+) -> Array:
+    """The least explained of fresh starts, and of points drawn from what follows the starts."""
     count = min(int(2 * SCREENED * spent), MOST_SCREENED)  # a value is half a gradient
     tried = np.asarray(target.starts(count, rng), dtype=float)
     mixture, theta = pilot.superposition, pilot.theta
     afar = mixture.component_log_prob(theta).argmax(axis=1) == len(mixture.weights) - WIDE
     theta = np.concatenate([tried, theta[afar]])
     energies = np.concatenate([target.energy(tried), pilot.energies[afar]])
-    return theta[surprising(theta, energies, SURPRISING)]
+    minima, depths, hessians = (landscape.minima[k].values for k in ("theta", "energy", "hessian"))
+    return theta[unexplained(theta, energies, minima, depths, hessians, UNEXPLAINED)]
 
 
 def enlarge(landscape: Landscape, suspected: Array) -> Landscape:

@@ -37,10 +37,14 @@ def open_package():
 
     Those import the whole package, and torch with it.
     """
-    for name, folder in (("bayescape", PACKAGE), ("bayescape.targets", PACKAGE / "targets")):
+    for name in ("bayescape", "bayescape.kernels", "bayescape.targets"):
         module = types.ModuleType(name)
-        module.__path__ = [str(folder)]
+        module.__path__ = [str(PACKAGE.joinpath(*name.split(".")[1:]))]
         sys.modules[name] = module
+    # The likelihood's second way, which repeated measurements alone go by.
+    by_torch = types.ModuleType("bayescape.targets.torch_likelihood")
+    by_torch.TorchLikelihood = None
+    sys.modules[by_torch.__name__] = by_torch
 
 
 class NormalPosterior:

@@ -8,7 +8,6 @@ import pytest
 import xarray as xr
 
 from bayescape.explore import assign_basins, explore
-from bayescape.explore.moves import wanderings
 from bayescape.explore.quench import quench, same_point
 from bayescape.targets.surfaces import GaussianMixture, Schwefel, SixHumpCamel
 from tests.reference.random_surfaces import random_surface
@@ -102,35 +101,24 @@ def test_a_basin_that_the_starts_seldom_see_is_quenched_to_until_it_is_confirmed
 
 
 def test_more_effort_finds_what_the_starts_seldom_see():
-    # One start in 120 leads to the minimum that holds 95%, and the rule ends after 70.
-    surface = random_surface(173)
-    landscape = explore(surface.target, seed=173, effort=10, progress=False)
-    found = same_point(
-        landscape.minima["theta"].values,
-        landscape.minima["energy"].values,
-        surface.minima,
-        surface.energies,
-        surface.hessians,
+    # One start in 600 leads to the minimum that holds 62%, 20 of its thermal widths from the other.
+    surface = random_surface(44)
+    usual, more = (
+        explore(surface.target, seed=44, effort=effort, progress=False) for effort in (1, 4)
     )
-    assert found.any(axis=0).all()
-    usual = explore(surface.target, seed=173, progress=False)
-    assert landscape.minima["hits"].values.sum() > 2 * usual.minima["hits"].values.sum()
-
-
-def test_wanderings_set_out_from_every_minimum_and_stay_near():
-    points = np.array([[0.0, 0.0, 0.0], [5.0, 5.0, -5.0]])
-    hessians = np.array([np.diag([100.0, 1.0, 0.0]), np.eye(3)])
-    off = wanderings(points, hessians, np.full(3, 2.0), 600, np.random.default_rng(0))
-    assert off.shape == (600, 3)
-    away = np.linalg.norm(off[:, None] - points, axis=2)
-    assert (away.min(axis=1) > 0).all()
-    assert ((away < 6.1).sum(axis=0) > 150).all()
-    # Coordinates of both: corners of the box that the two span.
-    assert (np.isin(np.abs(off), [0.0, 5.0]).all(axis=1)).sum() > 50
-    alone = wanderings(points[:1], hessians[:1], np.full(3, 2.0), 600, np.random.default_rng(0))
-    assert (np.linalg.norm(alone, axis=1) > 0).all()
-    # A stiff direction is not left by more than kicks reach, and a flat one has an end.
-    assert np.abs(alone).max() < 2.0 * 3.0 * 5
+    found = [
+        same_point(
+            landscape.minima["theta"].values,
+            landscape.minima["energy"].values,
+            surface.minima,
+            surface.energies,
+            surface.hessians,
+        ).any(axis=0)
+        for landscape in (usual, more)
+    ]
+    assert found[1].all()
+    assert not found[0].all()
+    assert more.minima["hits"].values.sum() > 1.5 * usual.minima["hits"].values.sum()
 
 
 def identical(one, two):
