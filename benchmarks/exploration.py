@@ -96,9 +96,15 @@ def warm_up(on: Problem) -> None:
 
 
 def by_peers(
-    on: Problem, peers: Sequence[str], seed: int, cap: float, python: Path | None
+    on: Problem,
+    peers: Sequence[str],
+    seed: int,
+    cap: float,
+    python: Path | None,
+    hops: int | None,
 ) -> Iterator[Outcome]:
     """The runs of the peers asked for; one that cannot run is named and left out."""
+    changes = {} if hops is None else {"hops": hops}
     caps = {"most_equivalents": cap, "most_seconds": SECONDS_CAP}
     for name in peers:
         try:
@@ -110,7 +116,8 @@ def by_peers(
                     on,
                     seed,
                     most_evaluations=TOPSEARCH_CAP,
-                    most_seconds=SECONDS_CAP,
+                    most_seconds=SECONDS_CAP * (1 if hops is None else 10),
+                    **changes,
                 )
         except topsearch_peer.Unavailable as reason:
             print(f"{name} is left out on {on.name}: {reason}", file=sys.stderr)
@@ -185,14 +192,14 @@ def rows(on: Problem, runs: Sequence[Judged]) -> list[dict[str, Any]]:
 
 
 def compare(
-    on: Problem, peers: Sequence[str], seed: int, python: Path | None
+    on: Problem, peers: Sequence[str], seed: int, python: Path | None, hops: int | None
 ) -> tuple[dict[str, Any], list[str]]:
     """Run everybody on one problem; return what is to be written, and the faults of our map."""
     warm_up(on)
     ours, wrong = explored(on, seed)
     cap = max(LEAST_CAP, ours.gradient_equivalents())
     runs = [Judged.of(ours, on)]
-    runs += [Judged.of(outcome, on) for outcome in by_peers(on, peers, seed, cap, python)]
+    runs += [Judged.of(outcome, on) for outcome in by_peers(on, peers, seed, cap, python, hops)]
     printed = rows(on, runs)
     print(table(f"{on.name}: {on.d} coordinates, seed {seed}", printed), flush=True)
     record = [run.outcome.asdict() | row for run, row in zip(runs, printed, strict=True)]
@@ -253,6 +260,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS))
     parser.add_argument("--seed", type=int, default=0, help="of the comparison")
     parser.add_argument(
+        "--hops", type=int, help="of TopSearch, instead of as few as do; 1000 in its own examples"
+    )
+    parser.add_argument(
         "--seeds", type=int, default=20, help="number of seeds of ours on the reference posterior"
     )
     parser.add_argument(
@@ -278,7 +288,7 @@ def main() -> int:
         record["problems"] = {}
         for name in asked.problems:
             record["problems"][name], faulty = compare(
-                problem(name), asked.peers, asked.seed, python
+                problem(name), asked.peers, asked.seed, python, asked.hops
             )
             wrong += [f"{name}: {fault}" for fault in faulty]
         if asked.seeds:
