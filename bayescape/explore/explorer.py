@@ -51,9 +51,10 @@ def explore(
     between minima that are not joined and between neighbours, along straight lines and relaxed
     strings, and single-ended up the softest modes of every minimum. Then more quenches, off known
     minima: from hot draws of the basins' quadratics, those whose energies the known minima explain
-    least; above 50 coordinates basin hopping from every minimum. A minimum that any of these leads
-    to is taken up and searched from in its turn; of those that no scattered quench hit and whose
-    harmonic occupation is negligible, only as many as there are others.
+    least; above 50 coordinates, or where ``max_quenches`` is too few for the rule, basin hopping
+    from every minimum. A minimum that any of these leads to is taken up and searched from in its
+    turn; of those that no scattered quench hit and whose harmonic occupation is negligible, only as
+    many as there are others.
 
     Parameters
     ----------

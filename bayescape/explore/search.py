@@ -233,9 +233,13 @@ class Search:
         return max(0, self._beyond() + more - self.wandered)
 
     def _beyond(self) -> int:
-        """How many quenches off known minima are usual, where there are not many coordinates."""
-        share = WANDERING[self.d > FEW] if self.d <= MANY else 0.0
+        """How many quenches off known minima are usual, where these are not too many to count."""
+        share = WANDERING[self.d > FEW] if self._countable() else 0.0
         return int(share * min(self._needed(), self.quenches))
+
+    def _countable(self) -> bool:
+        """Whether the rule may be content: not in many coordinates, and before the limit."""
+        return self.d <= MANY and not (self._wanted() and self.quenches >= self.max_quenches)
 
     def _wander(self) -> bool:
         """Quenches beyond the rule's, off known minima; more of them with more effort.
@@ -291,8 +295,8 @@ class Search:
         return [m for m in self._matters() if m not in done]
 
     def _hop(self) -> bool:
-        """Basin hopping from each new minimum, where there are too many coordinates to wander."""
-        new = self._waiting(self.hopped) if self.d > MANY else []
+        """Basin hopping from each new minimum, where there is no wandering."""
+        new = [] if self._countable() else self._waiting(self.hopped)
         for batch in _batches(new):
             rngs = [np.random.default_rng([self.seed, 1, m]) for m in batch]
             minima, unit = self.pool.minima, self.scales.unit
