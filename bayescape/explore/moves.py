@@ -81,18 +81,13 @@ def wanderings(
     direction = rng.standard_normal((count, d))
     length = rng.uniform(*STRAY, (count, 1)) / np.linalg.norm(direction, axis=1, keepdims=True)
     kicked = points[origin] + length * direction * unit
-    values, vectors = np.linalg.eigh(hessians * np.outer(unit, unit))
-    # Flat directions lead no further than kicks do.
-    width = np.minimum(np.sqrt(HOT / np.maximum(values, 1e-300)), STRAY[1])
-    along = np.einsum(
-        "cij,cj->ci", vectors[origin], width[origin] * rng.standard_normal((count, d))
-    )
+    drawn = _drawn(points, hessians, unit, origin, HOT, rng)
     other = points[rng.integers(len(points), size=count)]
     crossed = np.where(rng.random((count, d)) < 0.5, points[origin], other)
     # A minimum itself is no new point.
     itself = (crossed == points[origin]).all(axis=1) | (crossed == other).all(axis=1)
     crossed = np.where(itself[:, None], kicked, crossed)
-    ways = np.stack([kicked, points[origin] + along * unit, crossed])
+    ways = np.stack([kicked, drawn, crossed])
     return ways[rng.integers(3, size=count), np.arange(count)]
 
 
@@ -121,9 +116,22 @@ def hot_draws(
         Source of the draws.
     """
     origin = np.arange(count) % len(points)
-    values, vectors = np.linalg.eigh(hessians * np.outer(unit, unit))
     low, high = temperatures
     hot = low * (high / low) ** rng.random((count, 1))
+    return _drawn(points, hessians, unit, origin, hot, rng)
+
+
+def _drawn(
+    points: Array,
+    hessians: Array,
+    unit: Array,
+    origin: NDArray[np.int_],
+    hot: Array | float,
+    rng: np.random.Generator,
+) -> Array:
+    """A draw from the quadratic picture of each basin of ``origin``, at temperatures ``hot``."""
+    values, vectors = np.linalg.eigh(hessians * np.outer(unit, unit))
+    # Flat directions lead no further than kicks do.
     width = np.minimum(np.sqrt(hot / np.maximum(values[origin], 1e-300)), STRAY[1])
-    scattered = width * rng.standard_normal((count, len(unit)))
+    scattered = width * rng.standard_normal((len(origin), len(unit)))
     return points[origin] + np.einsum("cij,cj->ci", vectors[origin], scattered) * unit
