@@ -251,18 +251,18 @@ class Search:
             return False
         count = min(further, max(CHUNK, self.wandered), self._affordable())
         matters, minima = self._matters(), self.pool.minima
-        screened = SCREENED if self.d <= MANY else 1
         off = hot_draws(
             minima.points[matters],
             np.array([minima.hessians[m] for m in matters]),
             self.scales.unit,
             HOT,
-            count * screened,
+            count * (SCREENED if self.d <= MANY else 1),
             np.random.default_rng([self.seed, 4, self.chunks, self.wandered]),
         )
         self.wandered += count
         parts = np.array_split(off, -(-count // CHUNK))
-        self._do([Quenches(part, minima, -(-len(part) // screened)) for part in parts])
+        few = self.d <= MANY  # elsewhere all are kept, and no value is asked for
+        self._do([Quenches(p, minima, -(-len(p) // SCREENED) if few else None) for p in parts])
         scattered = min(int(SCATTERED * count), self.max_quenches - self.quenches)
         if self.effort > 1 and scattered > 0:
             self._scatter(scattered)
