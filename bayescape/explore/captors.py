@@ -105,15 +105,15 @@ class Captors:
 
     def _near(
         self, theta: Array, row: Rows, captor: Rows, widths: float, *, nearest: bool
-    ) -> tuple[Rows, Rows, Array, Array]:
+    ) -> tuple[Rows, Rows, tuple[Rows, Array] | None]:
         """Pairs of a point and a known one that may be within some squared thermal widths.
 
         With the element that takes the point to the image nearest to the known one, ``index`` and
-        ``sign``, ``(P, d)``. ``nearest`` whether to keep but one known point for each.
+        ``sign``, ``(P, d)``; none if that is itself. ``nearest`` whether to keep but one known
+        point for each.
         """
-        d = theta.shape[1]
         if self.equivalence is None or not len(row):
-            return row, captor, np.broadcast_to(np.arange(d), (len(row), d)), np.ones((1, d))
+            return row, captor, None
         lengths = self.equivalence.lengths(theta)
         # Points are no nearer to each other than their units are alike in length.
         apart = ((lengths[row] - self._lengths[captor]) ** 2).sum(axis=1)
@@ -127,8 +127,8 @@ class Captors:
             self.equivalence.alignment(theta[r], self.points[c])
             for r, c in zip(row, captor, strict=True)
         ]
-        index = np.array([element[0] for element in elements], dtype=int).reshape(-1, d)
-        return row, captor, index, np.array([e[1] for e in elements]).reshape(-1, d)
+        index = np.array([e[0] for e in elements], dtype=int).reshape(-1, theta.shape[1])
+        return row, captor, (index, np.array([e[1] for e in elements]).reshape(index.shape))
 
     def _along_modes(self, captor: Rows, *vectors: Array) -> tuple[Array, ...]:
         """Curvatures of known points, and vectors ``(P, d)`` in terms of their modes."""
@@ -181,12 +181,11 @@ class Captors:
         rise = energy[:, None] - self.energies
         reach = np.broadcast_to(self.reach, self.energies.shape)
         row, captor = np.nonzero(np.abs(rise) < (1 + MATCH) * reach + rounding)
-        row, captor, index, sign = self._near(
-            theta, row, captor, 2 * float(reach.max(initial=0.0)), nearest=True
-        )
+        widths = 2 * float(reach.max(initial=0.0))
+        row, captor, element = self._near(theta, row, captor, widths, nearest=True)
         if not len(row):
             return caught
-        moved, turned = (sign * x[row[:, None], index] for x in (theta, gradient))
+        moved, turned = (_image(x[row], element) for x in (theta, gradient))
         values, away, slope = self._along_modes(captor, moved - self.points[captor], turned)
         size = 0.5 * (np.abs(values) * away**2).sum(axis=1)
         wrong = 0.5 * ((slope - values * away) ** 2 / np.abs(values)).sum(axis=1)
@@ -208,13 +207,21 @@ class Captors:
         near = 1e-5 * (1 + 1e-3 * np.abs(self.energies))
         as_high = np.abs(energy[:, None] - self.energies) < near
         row, captor = np.nonzero(as_high)
-        row, captor, index, sign = self._near(theta, row, captor, CLOSE, nearest=False)
+        row, captor, element = self._near(theta, row, captor, CLOSE, nearest=False)
         same = np.zeros_like(as_high)
         if len(row):
-            moved = sign * theta[row[:, None], index]
+            moved = _image(theta[row], element)
             values, away = self._along_modes(captor, moved - self.points[captor])
             same[row, captor] = (np.abs(values) * away**2).sum(axis=1) < CLOSE
         return same
+
+
+def _image(x: Array, element: tuple[Rows, Array] | None) -> Array:
+    """Vectors ``(P, d)`` as an element of the equivalence of each takes them."""
+    if element is None:
+        return x
+    index, sign = element
+    return sign * np.take_along_axis(x, index, axis=1)
 
 
 def image_near(

@@ -63,8 +63,9 @@ class ByHessian:
         self, rows: Rows, gradient: Array, held: NDArray[np.bool_], radius: Array
     ) -> tuple[Array, Array]:
         """As `Descent.steps`."""
-        both = ~held[:, :, None] & ~held[:, None, :]
-        values, vectors = np.linalg.eigh(np.where(both, self.model[rows], 0.0))
+        model = self.model[rows]
+        model[held[:, :, None] | held[:, None, :]] = 0.0
+        values, vectors = np.linalg.eigh(model)
         slope = np.einsum("bik,bi->bk", vectors, gradient)
         along = steepest_steps(values, slope, radius)
         fall = -(slope * along + 0.5 * values * along**2).sum(axis=1)

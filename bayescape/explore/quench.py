@@ -234,9 +234,10 @@ class _Walk:
         theta, gradient = self.theta[rows], self.gradient[rows]
         return ((theta <= self.low) & (gradient > 0)) | ((theta >= self.high) & (gradient < 0))
 
-    def free_gradient(self, rows: NDArray[np.intp]) -> Array:
-        """Gradient with the held coordinates' part taken out."""
-        return np.where(self.held(rows), 0.0, self.gradient[rows])
+    def free_gradient(self, rows: NDArray[np.intp]) -> tuple[Array, NDArray[np.bool_]]:
+        """Gradient with the held coordinates' part taken out, and which these are."""
+        held = self.held(rows)
+        return np.where(held, 0.0, self.gradient[rows]), held
 
     def capture(self) -> None:
         """End the quenches that a known minimum's quadratic region holds."""
@@ -273,24 +274,23 @@ class _Walk:
         for row in rows[off]:
             self._is_flat(row, self.theta[row] - self.begun[row])
         rows = self.active
-        converged = np.linalg.norm(self.free_gradient(rows), axis=1) < tolerance
+        gradient, held = self.free_gradient(rows)
+        converged = np.linalg.norm(gradient, axis=1) < tolerance
         doubtful = self.doubts[rows] >= DOUBTS
         if self.descent.uses_hessians:
             self.ask(rows[converged | doubtful])
         else:
             self.ask(rows[converged])
             self.renew(rows[doubtful & ~converged])
-        rows = rows[converged]
-        rows = rows[self.status[rows] < 0]
-        for row, held in zip(rows.tolist(), self.held(rows), strict=True):
-            free = ~held
-            if not held.any() and _is_positive(self.hessians[row]):
+        converged &= self.status[rows] < 0
+        for row, free in zip(rows[converged].tolist(), ~held[converged], strict=True):
+            if free.all() and _is_positive(self.hessians[row]):
                 self._is_minimum(row)
                 continue
             values, vectors = np.linalg.eigh(self.hessians[row][np.ix_(free, free)])
             if len(values) and values[0] < -FLAT:
                 self._escape(row, free, vectors[:, 0])
-            elif held.any():
+            elif not free.all():
                 self.status[row] = QuenchStatus.AT_BOUND
             elif values[0] < FLAT:
                 self._is_flat(row, vectors[:, 0] * self.unit)
@@ -329,8 +329,8 @@ class _Walk:
         rows = self.active
         if not rows.size:
             return
-        slope = self.free_gradient(rows) * self.unit
-        move, predicted = self.descent.steps(rows, slope, self.held(rows), self.radius[rows])
+        slope, held = self.free_gradient(rows)
+        move, predicted = self.descent.steps(rows, slope * self.unit, held, self.radius[rows])
         length = np.linalg.norm(move, axis=1)
         move *= self.unit
         trial = np.clip(self.theta[rows] + move, self.low, self.high)
@@ -381,7 +381,7 @@ class _Walk:
         for row, known in self.hessians.items():
             if self.status[row] in classified:
                 hessian[row] = known / np.outer(self.unit, self.unit)
-        norms = np.linalg.norm(self.free_gradient(np.arange(len(self.theta))), axis=1)
+        norms = np.linalg.norm(self.free_gradient(np.arange(len(self.theta)))[0], axis=1)
         return Quenched(
             self.theta, self.energy, norms, hessian, self.status, self.captor, self.direction
         )

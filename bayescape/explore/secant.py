@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +13,7 @@ __all__ = ["bofill", "symmetric_rank_one"]
 Array = NDArray[np.float64]
 
 
+@numba.njit(cache=True, error_model="numpy", nogil=True)
 def symmetric_rank_one(model: Array, step: Array, change: Array) -> Array:
     """Update model Hessians by the symmetric rank-one formula, which keeps negative curvature.
 
@@ -30,15 +34,19 @@ def symmetric_rank_one(model: Array, step: Array, change: Array) -> Array:
     ----------
     J. Nocedal, S. J. Wright, *Numerical Optimization*, Springer (2006), equations 6.24 and 6.26.
     """
-    residual = change - np.einsum("bij,bj->bi", model, step)
-    along = (residual * step).sum(axis=1)
-    lengths = np.linalg.norm(residual, axis=1) * np.linalg.norm(step, axis=1)
-    with np.errstate(invalid="ignore", over="ignore"):
-        usable = np.isfinite(lengths) & (np.abs(along) > 1e-8 * lengths)
-        rise = residual[:, :, None] * (residual / np.where(usable, along, 1.0)[:, None])[:, None, :]
-    return np.where(usable[:, None, None], model + rise, model)
+    new = model.copy()
+    for b in range(len(model)):
+        residual = _residual(model[b], step[b], change[b])
+        along = residual @ step[b]
+        lengths = math.sqrt(residual @ residual) * math.sqrt(step[b] @ step[b])
+        if np.isfinite(lengths) and abs(along) > 1e-8 * lengths:
+            for i in range(len(residual)):
+                for j in range(len(residual)):
+                    new[b, i, j] += residual[i] * (residual[j] / along)
+    return new
 
 
+@numba.njit(cache=True, error_model="numpy", nogil=True)
 def bofill(model: Array, step: Array, change: Array) -> Array:
     """Update model Hessians by Bofill's mixture of the rank-one and Powell's formulas.
 
@@ -50,18 +58,27 @@ def bofill(model: Array, step: Array, change: Array) -> Array:
     J. M. Bofill, "Updated Hessian matrix and the restricted step method for locating transition
     structures", J. Comput. Chem. 15, 1 (1994).
     """
-    residual = change - np.einsum("bij,bj->bi", model, step)
-    rr, ss = (residual**2).sum(axis=1), (step**2).sum(axis=1)
-    along = (residual * step).sum(axis=1)
-    with np.errstate(invalid="ignore", over="ignore"):
-        usable = np.isfinite(rr) & (rr > 0) & (ss > 0)
-        rr, ss = np.where(usable, rr, 1.0), np.where(usable, ss, 1.0)
+    new = model.copy()
+    for b in range(len(model)):
+        s, r = step[b], _residual(model[b], step[b], change[b])
+        rr, ss, along = r @ r, s @ s, r @ s
+        if not (np.isfinite(rr) and rr > 0 and ss > 0):
+            continue
         # The share of the rank-one formula is the squared cosine between residual and step. With
         # it, that formula's denominator cancels.
-        share = along**2 / (rr * ss)
-        rank_one = (along / (rr * ss))[:, None, None] * residual[:, :, None] * residual[:, None, :]
-        cross = residual[:, :, None] * step[:, None, :]
-        powell = (cross + cross.transpose(0, 2, 1)) / ss[:, None, None]
-        powell -= (along / ss**2)[:, None, None] * step[:, :, None] * step[:, None, :]
-        new = model + rank_one + (1 - share)[:, None, None] * powell
-    return np.where(usable[:, None, None], new, model)
+        rank_one, share = along / (rr * ss), along**2 / (rr * ss)
+        for i in range(len(r)):
+            for j in range(len(r)):
+                powell = (r[i] * s[j] + s[i] * r[j]) / ss - along / ss**2 * s[i] * s[j]
+                new[b, i, j] += rank_one * r[i] * r[j] + (1 - share) * powell
+    return new
+
+
+@numba.njit(error_model="numpy", nogil=True)
+def _residual(model: Array, step: Array, change: Array) -> Array:
+    """What a model did not foretell of a change, ``(d,)``."""
+    residual = change.copy()
+    for i in range(len(step)):
+        for j in range(len(step)):
+            residual[i] -= model[i, j] * step[j]
+    return residual

@@ -94,8 +94,9 @@ class ClosedForm(NamedTuple):
         if order == 0:
             return (value,)
         first = self.slope - weight + inverse - pull
-        second = np.zeros(t.shape) - self.precision - weight - inverse
-        return (value, first, second)[: order + 1]
+        if order == 1:
+            return value, first
+        return value, first, np.zeros(t.shape) - self.precision - weight - inverse
 
 
 @dataclasses.dataclass(frozen=True)
