@@ -34,6 +34,9 @@ POOL = 2.0  # effective points per draw picked from them
 EFFICIENCY_NEEDED = 0.01  # below it a mixture has not found the target's shape
 NEGLIGIBLE = 0.01  # probability of the basins that a chain need not come to
 PILOT_SHARE = 0.1  # of what NUTS costs where that is right: more the decision must not cost
+# Time from one NUTS draw to the next, which is any point of a trajectory, in units in which a
+# trajectory turns back after pi: 1.7 to 2.4 on Gaussians in 2 to 20 coordinates.
+BETWEEN_DRAWS = 2.0
 TUNE = 300  # draws that tune a chain's step size
 ATTEMPTS = 4  # jump proposals after every NUTS draw: each costs far less than a trajectory
 
@@ -272,19 +275,15 @@ def _independence_acceptance(weights: np.ndarray) -> float:
 
 
 def _relaxation_draws(landscape: Landscape, superposition: Superposition) -> float:
-    """Slowest relaxation between basins in NUTS draws.
-
-    A trajectory lasts until it turns back, half a period of a direction in which the metric fits:
-    a time of pi.
-    """
+    """Slowest relaxation between basins in NUTS draws."""
     metric = np.linalg.inv(superposition.within_covariance())
-    return relaxation_time(landscape, metric, negligible=NEGLIGIBLE) / np.pi
+    return relaxation_time(landscape, metric, negligible=NEGLIGIBLE) / BETWEEN_DRAWS
 
 
 def _draws_per_change(landscape: Landscape, superposition: Superposition) -> float:
     """NUTS draws per change of basin: one at least, for a draw is in one basin."""
     metric = np.linalg.inv(superposition.within_covariance())
-    rate = np.pi * change_rate(landscape, metric)
+    rate = BETWEEN_DRAWS * change_rate(landscape, metric)
     return float(max(1 / rate, 1.0)) if rate > 0 else np.inf
 
 

@@ -116,15 +116,15 @@ def test_predicted_draws_per_change_are_those_of_the_formula_and_of_nuts():
     """Eyring's rate in closed form, ``omega / 2 pi * exp(-height)``, and the changes counted."""
     landscape = explore(DoubleWell(2.0), progress=False)
     decision = decide(landscape, ess=1000)
-    # A well's frequency in units where the metric is one; a draw lasts for a time of pi.
+    # A well's frequency in units where the metric is one; from draw to draw a time of 2 goes by.
     frequency = np.sqrt(8 * 2.0 * decision.pilot.superposition.within_covariance()[0, 0])
-    assert decision.draws_per_change == pytest.approx(2 * np.exp(2.0) / frequency, rel=0.01)
+    assert decision.draws_per_change == pytest.approx(np.pi * np.exp(2.0) / frequency, rel=0.01)
 
     posterior = sample(landscape, 2000, "hmc", progress=False)
     side = posterior["posterior"]["across"].values > 0
     changes = (side[:, 1:] != side[:, :-1]).sum()
     assert changes > 40  # or there is nothing to compare with
-    assert decision.draws_per_change == pytest.approx(side.size / changes, rel=0.6)
+    assert decision.draws_per_change == pytest.approx(side.size / changes, rel=0.4)
 
 
 def test_one_basin_is_never_changed():
