@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bayescape.landscape.record import Landscape
 from bayescape.sample.adapt import Pilot
-from bayescape.sample.convergence import largest_rhat, smallest_ess
+from bayescape.sample.convergence import errors_of_sd, largest_rhat, smallest_ess
 from bayescape.sample.importance import Weighted, khat_limit, weigh
 from bayescape.sample.membership import Membership, responsibilities_of_basins
 
@@ -28,6 +28,7 @@ Basins = NDArray[np.int_]
 RHAT_LIMIT = 1.03  # Vehtari et al. (2021) advise 1.01 for long runs; at an effective size of a few
 # hundred, chains that agree exceed that by chance
 ESS_PER_CHAIN = 50
+SD_ERROR = 0.05  # of a standard deviation, relative; 200 independent draws of a normal have it
 UNKNOWN_SHARE = 0.01
 UNVISITED_SHARE = 0.02
 FRESH = 1000  # points that tell the shape of a tail, at least
@@ -150,6 +151,14 @@ def chain_warnings(
         found.append(
             f"The smallest bulk effective sample size is {ess:.0f}, below {ESS_PER_CHAIN} per "
             "chain: means and their errors are not to be relied on. Draw more."
+        )
+    errors = errors_of_sd(theta)
+    worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
+    if not errors[worst] < SD_ERROR:
+        found.append(
+            f"The standard deviation of {landscape.names[worst]} is known to {errors[worst]:.0%} "
+            f"only, not to {SD_ERROR:.0%}: the chains seldom came to what makes it. Draw more, or "
+            "use method='superposition' or 'jumps'."
         )
     if diverging is not None and diverging.mean() > 0.01:
         found.append(

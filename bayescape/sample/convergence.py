@@ -6,7 +6,7 @@ import numpy as np
 from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
-__all__ = ["largest_rhat", "smallest_ess"]
+__all__ = ["errors_of_sd", "largest_rhat", "smallest_ess"]
 
 Array = NDArray[np.float64]
 
@@ -19,6 +19,16 @@ def largest_rhat(theta: Array) -> float:
 def smallest_ess(theta: Array) -> float:
     """Smallest bulk effective sample size over the coordinates of ``(chain, draw, d)``."""
     return min(float(array_stats.ess(x, chain_axis=0, draw_axis=1)) for x in _columns(theta))
+
+
+def errors_of_sd(theta: Array) -> Array:
+    """Standard errors of the standard deviations of ``(chain, draw, d)``, over these, ``(d,)``."""
+    return np.array(
+        [
+            float(array_stats.mcse(x, chain_axis=0, draw_axis=1, method="sd") / x.std())
+            for x in _columns(theta)
+        ]
+    )
 
 
 def _columns(theta: Array) -> Array:

@@ -101,11 +101,11 @@ def maximise(
 ) -> Superposition:
     """One step of expectation maximisation on weighted points.
 
-    A component's scale is drawn towards its anchor's by ``2 d`` imaginary points, so that one with
-    few points of its own stays proper; the defensive component, the last, follows the points as a
-    whole. With ``tails`` the degrees of freedom of well supported components are chosen anew, by
-    the likelihood at fixed scales (the ECME step of C. Liu, D. B. Rubin, Biometrika 81, 633, 1994,
-    on a grid).
+    A component's scale is drawn towards its anchor's by as many imaginary points as it has free
+    numbers, ``d (d + 1) / 2``, or by ``2 d``: what few points say of many numbers is soon taken for
+    more than it is. The defensive component, the last, follows the points as a whole. With
+    ``tails`` the degrees of freedom of well supported components are chosen anew, by the likelihood
+    at fixed scales (the ECME step of C. Liu, D. B. Rubin, Biometrika 81, 633, 1994, on a grid).
     """
     d, degrees = theta.shape[1], present.degrees
     distances = present.distances(theta)
@@ -124,7 +124,7 @@ def maximise(
         means[k] = pull[:, k] @ theta / pulled[k]
         centred = theta - means[k]
         spread = (pull[:, k, None] * centred).T @ centred / mass[k]
-        prior = 2.0 * d
+        prior = max(2.0 * d, 0.5 * d * (d + 1))
         scales[k] = (count[k] * spread + prior * anchors.scales[k]) / (count[k] + prior)
     means[-1] = weights @ theta
     around = theta - means[-1]

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from bayescape.sample.adapt import Round, settle
-from bayescape.sample.audit import superposition_warnings
+from bayescape.sample.audit import chain_warnings, superposition_warnings
 from bayescape.sample.superposition import Superposition, harmonic_superposition
 
 from .problems import map_of, single
@@ -37,3 +37,18 @@ def test_few_points_at_the_end_are_judged_with_those_before_them():
     theta = pilot.superposition.sample(3, np.random.default_rng(1))
     last = Round(pilot.superposition, theta, target.energy(theta))
     assert superposition_warnings(dataclasses.replace(pilot, rounds=(*pilot.rounds, last)), 9) == []
+
+
+def test_a_spread_that_a_few_draws_make_is_said_to_be_poorly_known():
+    """R-hat and bulk size look at ranks, and see nothing of a short visit far off."""
+    target = single()
+    landscape = map_of(target)
+    pilot = settle(target, harmonic_superposition(landscape), np.random.default_rng(0))
+    theta = pilot.superposition.sample(4000, np.random.default_rng(1))
+    theta = theta[np.abs(theta - theta.mean(axis=0)).max(axis=1) < 2 * theta.std()][:3200]
+    theta = theta.reshape(4, 800, -1)
+    assert chain_warnings(theta, None, landscape, pilot) == []
+    theta[2, 300:312, 0] += 10 * theta[..., 0].std()
+    found = chain_warnings(theta, None, landscape, pilot)
+    assert len(found) == 1
+    assert found[0].startswith(f"The standard deviation of {landscape.names[0]} is known to ")
