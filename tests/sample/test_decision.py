@@ -132,9 +132,9 @@ def test_one_basin_is_never_changed():
 
 
 def test_the_pilot_costs_at_most_a_tenth_of_nuts_where_nuts_will_do():
-    """One basin in many coordinates, to whose shape a mixture takes several rounds."""
-    wide = GaussianMixture([1.0], np.zeros((1, 40)), np.eye(40)[None])
-    landscape, ess = map_of(wide), 1500
+    """One basin in many coordinates, of which a mixture takes several rounds."""
+    wide = GaussianMixture([1.0], np.zeros((1, 60)), np.eye(60)[None])
+    landscape, ess = map_of(wide), 1000
     first = harmonic_superposition(landscape)
     unlimited = settle(wide, first, np.random.default_rng([0, 1]), ess=ess)
     decision = decide(landscape, ess=ess)
