@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from arviz_stats.base import array_stats
@@ -17,6 +18,7 @@ from bayescape.sample.membership import Membership, responsibilities_of_basins
 __all__ = [
     "Occupation",
     "chain_warnings",
+    "draws_against_weights",
     "map_warnings",
     "occupation_of_draws",
     "superposition_warnings",
@@ -29,6 +31,7 @@ RHAT_LIMIT = 1.03  # Vehtari et al. (2021) advise 1.01 for long runs; at an effe
 # hundred, chains that agree exceed that by chance
 ESS_PER_CHAIN = 50
 SD_ERROR = 0.05  # of a standard deviation, relative; 200 independent draws of a normal have it
+SD_APART = 0.07  # relative, between two estimates of a standard deviation
 UNKNOWN_SHARE = 0.01
 UNVISITED_SHARE = 0.02
 FRESH = 1000  # points that tell the shape of a tail, at least
@@ -118,6 +121,45 @@ def superposition_warnings(pilot: Pilot, wanted: float) -> list[str]:
             f"The effective sample size of the weights is {weighted.ess:.0f}, below the "
             f"{wanted:.0f} asked for. Ask for fewer, or use method='jumps'."
         )
+    return found
+
+
+def draws_against_weights(
+    theta: Array, points: Array, weights: Array, names: Sequence[str]
+) -> list[str]:
+    """Where equally weighted draws do not spread as the points do that they were chosen from.
+
+    A point far out in a heavy tail weighs less than a draw. If it is chosen it weighs as much as
+    one, which shows in no weight and in no Pareto k.
+
+    Parameters
+    ----------
+    theta
+        The draws, ``(N, d)``.
+    points, weights
+        What they were chosen from, ``(P, d)`` and ``(P,)``.
+    names
+        Of the coordinates.
+    """
+    centred = points - weights @ points
+    variance = weights @ centred**2
+    # Both by the delta method; where few are asked for the limits are what few can keep.
+    errors = np.sqrt(weights**2 @ (centred**2 - variance) ** 2) / (2 * variance)
+    apart = np.abs(theta.std(axis=0) / np.sqrt(variance) - 1)
+    independent = 1 / np.sqrt(2 * len(theta))  # the error that draws of a normal would have
+    found = []
+    for name, error, distance in zip(names, errors, apart, strict=True):
+        if not error < max(SD_ERROR, 2 * independent):
+            found.append(
+                f"The standard deviation of {name} is known to {error:.0%} only: a few points far "
+                "out make it. Draw more, or use method='jumps'."
+            )
+        elif not distance < max(SD_APART, 4 * independent):
+            found.append(
+                f"The standard deviation of {name} is another one by the draws than by the weights "
+                f"of the points that they were chosen from, by {distance:.0%}: a draw or two far "
+                "out make it. Draw more."
+            )
     return found
 
 

@@ -164,6 +164,8 @@ def sample(
         )
     if done.method == "superposition":
         found += audit.superposition_warnings(drawn.pilot, wanted)
+        flat, names = theta.reshape(-1, theta.shape[-1]), given.names
+        found += audit.draws_against_weights(flat, drawn.points, drawn.weights, names)
     else:
         diverging = drawn.stats.get("diverging")
         found += audit.chain_warnings(theta, diverging, done.landscape, drawn.pilot)

@@ -1,11 +1,15 @@
-"""The audit of importance weights: what fresh points say against a tail that looks light."""
+"""The audit: what weights and draws say against a result that looks right."""
 
 import dataclasses
 
 import numpy as np
 
 from bayescape.sample.adapt import Round, settle
-from bayescape.sample.audit import chain_warnings, superposition_warnings
+from bayescape.sample.audit import (
+    chain_warnings,
+    draws_against_weights,
+    superposition_warnings,
+)
 from bayescape.sample.superposition import Superposition, harmonic_superposition
 
 from .problems import map_of, single
@@ -52,3 +56,37 @@ def test_a_spread_that_a_few_draws_make_is_said_to_be_poorly_known():
     found = chain_warnings(theta, None, landscape, pilot)
     assert len(found) == 1
     assert found[0].startswith(f"The standard deviation of {landscape.names[0]} is known to ")
+
+
+def _chosen(points, weights, count, seed):
+    picked = np.random.default_rng(seed).choice(len(points), count, p=weights)
+    return points[picked]
+
+
+def test_draws_that_spread_as_their_points_do_are_taken_as_they_are():
+    points = np.random.default_rng(0).normal(size=(9000, 3)) * [1.0, 5.0, 0.1] + [0.0, 3.0, 1e3]
+    weights = np.random.default_rng(1).uniform(0.5, 1.5, 9000)
+    weights /= weights.sum()
+    for count in (50, 400, 4000):
+        draws = _chosen(points, weights, count, count)
+        assert draws_against_weights(draws, points, weights, "abc") == []
+
+
+def test_a_draw_far_out_that_weighs_more_than_its_point_is_seen():
+    points = np.random.default_rng(0).normal(size=(9000, 2))
+    weights = np.full(9000, 1 / 8999)
+    points[-1], weights[-1] = [60.0, 0.0], 1e-9  # of a heavy tail
+    weights /= weights.sum()
+    draws = _chosen(points, weights, 4000, 2)
+    assert draws_against_weights(draws, points, weights, "ab") == []
+    draws[7] = points[-1]
+    (found,) = draws_against_weights(draws, points, weights, "ab")
+    assert found.startswith("The standard deviation of a is another one by the draws")
+
+
+def test_a_spread_that_a_few_points_make_is_seen():
+    points = np.random.default_rng(0).normal(size=(9000, 2))
+    points[-1] = [0.0, 60.0]
+    weights = np.full(9000, 1 / 9000)
+    (found,) = draws_against_weights(points[:4000], points, weights, "ab")
+    assert found.startswith("The standard deviation of b is known to ")
