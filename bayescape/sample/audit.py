@@ -141,11 +141,13 @@ def draws_against_weights(
     names
         Of the coordinates.
     """
-    centred = points - weights @ points
-    variance = weights @ centred**2
-    # Both by the delta method; where few are asked for the limits are what few can keep.
-    errors = np.sqrt(weights**2 @ (centred**2 - variance) ** 2) / (2 * variance)
-    apart = np.abs(theta.std(axis=0) / np.sqrt(variance) - 1)
+    # What is not finite here is not known either, and is said below.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        centred = points - weights @ points
+        variance = weights @ centred**2
+        errors = np.sqrt(weights**2 @ (centred**2 - variance) ** 2) / (2 * variance)
+        apart = np.abs(theta.std(axis=0) / np.sqrt(variance) - 1)
+    # Where few are asked for the limits are what few can keep.
     independent = 1 / np.sqrt(2 * len(theta))  # the error that draws of a normal would have
     found = []
     for name, error, distance in zip(names, errors, apart, strict=True):

@@ -23,12 +23,12 @@ def smallest_ess(theta: Array) -> float:
 
 def errors_of_sd(theta: Array) -> Array:
     """Standard errors of the standard deviations of ``(chain, draw, d)``, over these, ``(d,)``."""
-    return np.array(
-        [
-            float(array_stats.mcse(x, chain_axis=0, draw_axis=1, method="sd") / x.std())
+    with np.errstate(divide="ignore", invalid="ignore"):  # NaN where chains do not move
+        errors = [
+            float(array_stats.mcse(x, chain_axis=0, draw_axis=1, method="sd"))
             for x in _columns(theta)
         ]
-    )
+        return np.asarray(errors / theta.std(axis=(0, 1)))
 
 
 def _columns(theta: Array) -> Array:

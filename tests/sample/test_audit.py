@@ -10,6 +10,7 @@ from bayescape.sample.audit import (
     draws_against_weights,
     superposition_warnings,
 )
+from bayescape.sample.convergence import errors_of_sd
 from bayescape.sample.superposition import Superposition, harmonic_superposition
 
 from .problems import map_of, single
@@ -90,3 +91,12 @@ def test_a_spread_that_a_few_points_make_is_seen():
     weights = np.full(9000, 1 / 9000)
     (found,) = draws_against_weights(points[:4000], points, weights, "ab")
     assert found.startswith("The standard deviation of b is known to ")
+
+
+def test_what_has_no_spread_in_floats_is_said_to_be_unknown():
+    points = np.random.default_rng(0).normal(size=(500, 2))
+    points[0, 1], points[:, 0] = 1e200, 4.0
+    weights = np.full(500, 1 / 500)
+    found = draws_against_weights(points, points, weights, "ab")
+    assert [warning[:29] for warning in found] == [f"The standard deviation of {n} i" for n in "ab"]
+    assert np.isnan(errors_of_sd(np.ones((4, 100, 1)))).all()
