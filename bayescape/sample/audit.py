@@ -141,16 +141,15 @@ def draws_against_weights(
     names
         Of the coordinates.
     """
-    # What is not finite here is not known either, and is said below.
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        centred = points - weights @ points
-        variance = weights @ centred**2
-        errors = np.sqrt(weights**2 @ (centred**2 - variance) ** 2) / (2 * variance)
-        apart = np.abs(theta.std(axis=0) / np.sqrt(variance) - 1)
     # Where few are asked for the limits are what few can keep.
     independent = 1 / np.sqrt(2 * len(theta))  # the error that draws of a normal would have
     found = []
-    for name, error, distance in zip(names, errors, apart, strict=True):
+    for name, draws, x in zip(names, theta.T, points.T, strict=True):
+        # What is not finite here is not known either, and is said.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            variance, error = _weighted_mean((x - weights @ x) ** 2, weights)
+            error /= np.float64(2 * variance)
+            distance = np.abs(draws.std() / np.sqrt(variance) - 1)
         if not error < max(SD_ERROR, 2 * independent):
             found.append(
                 f"The standard deviation of {name} is known to {error:.0%} only: a few points far "
