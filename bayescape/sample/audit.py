@@ -32,6 +32,8 @@ RHAT_LIMIT = 1.03  # Vehtari et al. (2021) advise 1.01 for long runs; at an effe
 ESS_PER_CHAIN = 50
 SD_ERROR = 0.05  # of a standard deviation, relative; 200 independent draws of a normal have it
 SD_APART = 0.07  # relative, between two estimates of a standard deviation
+FEW = 4.0  # times the error that as many independent draws of a normal would have, for both, where
+# that is more: of few draws that were asked for no more is to be expected
 UNKNOWN_SHARE = 0.01
 UNVISITED_SHARE = 0.02
 FRESH = 1000  # points that tell the shape of a tail, at least
@@ -141,8 +143,7 @@ def draws_against_weights(
     names
         Of the coordinates.
     """
-    # Where few are asked for the limits are what few can keep.
-    independent = 1 / np.sqrt(2 * len(theta))  # the error that draws of a normal would have
+    known, apart = (max(limit, _few(len(theta))) for limit in (SD_ERROR, SD_APART))
     found = []
     for name, draws, x in zip(names, theta.T, points.T, strict=True):
         # What is not finite here is not known either, and is said.
@@ -150,18 +151,23 @@ def draws_against_weights(
             variance, error = _weighted_mean((x - weights @ x) ** 2, weights)
             error /= np.float64(2 * variance)
             distance = np.abs(draws.std() / np.sqrt(variance) - 1)
-        if not error < max(SD_ERROR, 2 * independent):
+        if not error < known:
             found.append(
                 f"The standard deviation of {name} is known to {error:.0%} only: a few points far "
                 "out make it. Draw more, or use method='jumps'."
             )
-        elif not distance < max(SD_APART, 4 * independent):
+        elif not distance < apart:
             found.append(
                 f"The standard deviation of {name} is another one by the draws than by the weights "
                 f"of the points that they were chosen from, by {distance:.0%}: a draw or two far "
                 "out make it. Draw more."
             )
     return found
+
+
+def _few(draws: int) -> float:
+    """Relative error of a standard deviation that so few draws may have."""
+    return float(FEW / np.sqrt(2 * draws))
 
 
 def _fresh(pilot: Pilot) -> Weighted:
@@ -197,10 +203,11 @@ def chain_warnings(
         )
     errors = errors_of_sd(theta)
     worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
-    if not errors[worst] < SD_ERROR:
+    limit = max(SD_ERROR, _few(theta.shape[0] * theta.shape[1]))
+    if not errors[worst] < limit:
         found.append(
             f"The standard deviation of {landscape.names[worst]} is known to {errors[worst]:.0%} "
-            f"only, not to {SD_ERROR:.0%}: the chains seldom came to what makes it. Draw more, or "
+            f"only, not to {limit:.0%}: the chains seldom came to what makes it. Draw more, or "
             "use method='superposition' or 'jumps'."
         )
     if diverging is not None and diverging.mean() > 0.01:

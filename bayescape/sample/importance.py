@@ -109,8 +109,8 @@ def _smooth(log_ratio: Array) -> tuple[Array, float]:
     with np.errstate(all="ignore"):  # a tail of many ties divides by zero, and then k is NaN
         # ArviZ smooths as for leave-one-out: its argument is the negative log of the ratios.
         log_weights, k = array_stats.psislw(-log_ratio)
-    if not np.isfinite(k):
-        return log_ratio, np.inf
+    if not np.isfinite(k) or not np.isfinite(log_weights).all():
+        return log_ratio, np.inf  # a tail that spans more than doubles hold has no shape either
     return log_weights, float(k)
 
 

@@ -22,9 +22,10 @@ Array = NDArray[np.float64]
 
 HEAVIEST = 8  # weighted points that are quenched: where the mixture lacks most
 FRESH = 4  # quenches from fresh starts at a time
-SHARE = 0.03  # of all evaluations, the map's included, that goes into fresh quenches
-SCREENED = 0.01  # and into values at fresh starts
-MOST_SCREENED = 500  # of these
+SHARE = 0.02  # of all evaluations, the map's included, that goes into fresh quenches
+SCREENED = 0.03  # and into values at fresh starts: each sees as much as a quench, for a thirtieth
+BY_COORDINATE = 100  # of these, at least, for the more coordinates the less starts see
+MOST_SCREENED = 2000
 UNEXPLAINED = 4  # of these that are quenched
 LEAST = 3000  # gradient equivalents for more exploring, above what the map took
 SUSPECTED = 24  # points that quench elsewhere which are quenched to the end, at most
@@ -69,9 +70,10 @@ def _afar(
     target: Counted, landscape: Landscape, pilot: Pilot, spent: float, rng: np.random.Generator
 ) -> Array:
     """The least explained of fresh starts, and of points drawn from what follows the starts."""
-    count = min(int(2 * SCREENED * spent), MOST_SCREENED)  # a value is half a gradient
-    tried = np.asarray(target.starts(count, rng), dtype=float)
     mixture, theta = pilot.superposition, pilot.theta
+    # A value is half a gradient.
+    count = min(int(max(2 * SCREENED * spent, BY_COORDINATE * theta.shape[1])), MOST_SCREENED)
+    tried = np.asarray(target.starts(count, rng), dtype=float)
     afar = mixture.component_log_prob(theta).argmax(axis=1) == len(mixture.weights) - WIDE
     theta = np.concatenate([tried, theta[afar]])
     energies = np.concatenate([target.energy(tried), pilot.energies[afar]])

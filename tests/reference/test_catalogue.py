@@ -6,7 +6,7 @@ import pytest
 import bayescape as bs
 from bayescape import Target
 from tests.reference.catalogue import CATALOGUE, Truth
-from tests.reference.catalogue.judge import mistakes
+from tests.reference.catalogue.judge import borne_out, mistakes
 
 BY_NAME = {posterior.name: posterior for posterior in CATALOGUE}
 QUIET = {"progress": False}
@@ -97,3 +97,16 @@ def test_the_judge_sees_every_kind_of_mistake():
     said = " ".join(mistakes(moved, result))
     for kind in ("mean of", "sd of", "log evidence", "occupation"):
         assert kind in said
+
+
+def test_warnings_are_borne_out_by_what_no_sample_tells():
+    truth = Truth(np.zeros(2), np.array([np.nan, 1.0]), 0.0)
+    names = ("heavy", "light")
+    of_heavy, of_light = (f"The standard deviation of {n} is known to 12% only." for n in names)
+    assert borne_out(truth, names, [of_heavy])
+    assert not borne_out(truth, names, [of_light])
+    assert not borne_out(truth, names, [of_heavy, of_light])
+    assert not borne_out(truth, names, [of_heavy, "The largest R-hat is 1.2."])
+    assert not borne_out(truth, names, [])
+    known = Truth(np.zeros(2), np.ones(2), 0.0)
+    assert not borne_out(known, names, [of_heavy])

@@ -64,6 +64,17 @@ def test_almost_nothing_inside_is_never_usable():
     assert not weigh(np.full(1000, -np.inf)).usable
 
 
+@given(st.integers(0, 2**32 - 1), st.floats(1.0, 1e6), st.integers(25, 600))
+def test_whatever_the_ratios_span_weights_are_weights(seed, span, count):
+    """Of a mixture far too wide all but a few points weigh less than the least double."""
+    log_ratio = -span * np.random.default_rng(seed).exponential(size=count)
+    got = weigh(log_ratio)
+    assert np.isfinite(got.weights).all()
+    assert got.weights.sum() == pytest.approx(1.0)
+    assert 1 - 1e-9 <= got.ess <= count + 1e-6
+    assert not np.isnan(got.pareto_k)
+
+
 @given(st.integers(11, 10**9))
 def test_the_limit_is_between_nothing_and_seven_tenths(count):
     assert 0 <= khat_limit(count) <= 0.7

@@ -8,7 +8,7 @@ from bayescape.sample.adapt import begin
 from bayescape.sample.late import enlarge, in_order_of, renumbered, take_in, unknown_points
 from bayescape.sample.superposition import harmonic_superposition
 
-from .problems import far_apart, map_of
+from .problems import Mixture, far_apart, map_of
 
 
 def pilot_of(landscape, count=300):
@@ -40,6 +40,30 @@ def test_a_whole_map_is_the_same_after_all():
     assert enlarge(landscape, points) is landscape
     # Points that lead to nothing new change nothing either.
     assert enlarge(landscape, landscape.minima["theta"].values + 0.01) is landscape
+
+
+class Narrow(Mixture):
+    """A basin that every 150th start shows, beside one with a hundred times its volume."""
+
+    def starts(self, count, rng):
+        return rng.uniform(-6.0, 6.0, (count, 5))
+
+
+def test_a_narrow_basin_shows_by_values_at_fresh_starts():
+    """Quenches for the same price would come upon it in one seed of six."""
+    means, covariances = [np.zeros(5), np.full(5, 4.0)], [np.eye(5), 0.16 * np.eye(5)]
+    landscape = map_of(Narrow([0.5, 0.5], means, covariances), known=[0])
+    pilot, found = pilot_of(landscape), 0
+    for seed in range(8):
+        target = Counted(landscape.target)
+        points = unknown_points(target, landscape, pilot, 1000, np.random.default_rng(seed))
+        found += bool(len(points))
+        # However little was spent, so many values; and no end of them there never are.
+        assert 500 <= target.evaluations.value <= 500 + 300
+    assert found >= 7
+    target = Counted(landscape.target)
+    unknown_points(target, landscape, pilot, 1e5, np.random.default_rng(0))
+    assert 2000 <= target.evaluations.value <= 2000 + 300
 
 
 def test_a_grown_map_keeps_the_order_and_the_superposition_its_points():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
@@ -10,7 +11,7 @@ from arviz_stats.base import array_stats
 
 from tests.reference.catalogue.posterior import Truth
 
-__all__ = ["mistakes"]
+__all__ = ["borne_out", "mistakes"]
 
 MEAN = 0.1  # standard deviations, beyond three standard errors
 SD = 0.1  # relative
@@ -65,6 +66,20 @@ def mistakes(truth: Truth, result: xr.DataTree, *, chance: float = 0.0) -> list[
     for k in np.flatnonzero(np.abs(shares - truth.occupation) > allowed):
         found.append(f"occupation {shares[k]:.3f} instead of {truth.occupation[k]:.3f}")
     return found
+
+
+def borne_out(truth: Truth, names: Sequence[str], warnings: Sequence[str]) -> bool:
+    """Whether the truth says what all of the warnings do, of which there must be some.
+
+    That is of those which say that a standard deviation is not known, where the truth has none that
+    a sample would tell.
+    """
+    untold = [
+        f"The standard deviation of {name} is "
+        for name, sd in zip(names, truth.sd, strict=True)
+        if np.isnan(sd)
+    ]
+    return len(warnings) > 0 and all(warning.startswith(tuple(untold)) for warning in warnings)
 
 
 def _effective(draws: np.ndarray, attributes: dict[str, object]) -> float:

@@ -22,7 +22,8 @@ class Truth:
     Attributes
     ----------
     mean, sd
-        Shape ``(d,)`` each; NaN where the posterior has none.
+        Shape ``(d,)`` each; NaN where no sample tells them, for the second or the fourth moment
+        does not exist.
     log_evidence
         Nats.
     centres
