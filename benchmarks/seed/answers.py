@@ -116,7 +116,10 @@ def gains_beside(records: list[dict[str, Any]], inputs: int) -> pd.DataFrame:
 
 
 def costs_of_following(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """By draw: cost of following as a share of mapping afresh, and minima that either way lacks."""
+    """By draw: cost of following as a share of mapping afresh, and minima that each lacks.
+
+    ``again_lacks`` are those that mapping from another seed does not find.
+    """
     rows = {}
     for record in records:
         if not record["mapped"]:
@@ -127,6 +130,7 @@ def costs_of_following(records: list[dict[str, Any]]) -> pd.DataFrame:
             "gradient_equivalents": following["cost"] / mapped["cost"],
             "minima_mapped": sum(mapped["minima"]),
             "followed_lacks": sum(following["followed_lacks"]),
+            "again_lacks": sum(mapped["again_lacks"]),
             "mapped_lacks": sum(following["mapped_lacks"]),
         }
     return pd.DataFrame(rows).T

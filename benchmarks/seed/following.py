@@ -44,12 +44,16 @@ def follow(inputs: int, rows: int, draw: int) -> dict[str, Any]:
     """Follow the minima of one draw of data over `GRID`, and score ensembles of them everywhere.
 
     Following begins from maps at both ends. Every order is mapped afresh as well, to compare cost
-    and what is found.
+    and what is found; and once more from another seed, which says how much of what a map finds is
+    luck.
     """
     started = time.perf_counter()
     X, y, X_test, y_test = draw_of(inputs, rows, draw)
     target_of, d = family_of(X, y), inputs + 2
-    maps = [bs.explore(target_of(float(nu)), seed=0, progress=False) for nu in GRID]
+    maps, again = (
+        [bs.explore(target_of(float(nu)), seed=seed, progress=False) for nu in GRID]
+        for seed in (0, 1)
+    )
     continuation, numbers = _compared(target_of, maps, BEGUN)
     branches = continuation.branches.isel(
         branch=np.flatnonzero(continuation.branches["index"].values == 0)
@@ -70,6 +74,10 @@ def follow(inputs: int, rows: int, draw: int) -> dict[str, Any]:
             "cost": sum(m.evaluations.gradient_equivalents(d) for m in maps),
             "evaluations": sum(m.evaluations.total for m in maps),
             "minima": [m.minima.sizes["minimum"] for m in maps],
+            "again_lacks": [
+                _lacked(_minima(other), _minima(landscape))
+                for landscape, other in zip(maps, again, strict=True)
+            ],
             "following": numbers,
         },
         "energy": branches["energy"].values,
@@ -171,10 +179,9 @@ def _compared(
     theta = continuation.branches["theta"].values[continuation.branches["index"].values == 0]
     lacked: dict[str, list[int]] = {"followed_lacks": [], "mapped_lacks": []}
     for k, landscape in enumerate(maps):
-        followed = theta[np.isfinite(theta[:, k, 0]), k]
-        apart = cdist(followed, landscape.minima["theta"].values)
-        lacked["followed_lacks"].append(int((apart.min(axis=0, initial=np.inf) > SAME).sum()))
-        lacked["mapped_lacks"].append(int((apart.min(axis=1, initial=np.inf) > SAME).sum()))
+        followed, mapped = theta[np.isfinite(theta[:, k, 0]), k], _minima(landscape)
+        lacked["followed_lacks"].append(_lacked(followed, mapped))
+        lacked["mapped_lacks"].append(_lacked(mapped, followed))
     d = theta.shape[-1]
     return continuation, {
         "cost": spent.gradient_equivalents(d),
@@ -183,6 +190,15 @@ def _compared(
         "seconds": continuation.seconds,
         **lacked,
     }
+
+
+def _minima(landscape: bs.Landscape) -> Array:
+    return np.asarray(landscape.minima["theta"].values)
+
+
+def _lacked(found: Array, sought: Array) -> int:
+    """How many of the minima ``(S, d)`` are not among those found, ``(F, d)``."""
+    return int((cdist(found, sought).min(axis=0, initial=np.inf) > SAME).sum())
 
 
 def _map_of(target: bs.GaussianProcess, theta: Array) -> bs.Landscape:
