@@ -143,7 +143,8 @@ def draws_against_weights(
     names
         Of the coordinates.
     """
-    known, apart = (max(limit, _few(len(theta))) for limit in (SD_ERROR, SD_APART))
+    few = _few(min(len(theta), 1 / (weights**2).sum()))
+    known, apart = max(SD_ERROR, few), max(SD_APART, few)
     found = []
     for name, draws, x in zip(names, theta.T, points.T, strict=True):
         # What is not finite here is not known either, and is said.
@@ -165,7 +166,7 @@ def draws_against_weights(
     return found
 
 
-def _few(draws: int) -> float:
+def _few(draws: float) -> float:
     """Relative error of a standard deviation that so few draws may have."""
     return float(FEW / np.sqrt(2 * draws))
 

@@ -22,9 +22,9 @@ Array = NDArray[np.float64]
 
 HEAVIEST = 8  # weighted points that are quenched: where the mixture lacks most
 FRESH = 4  # quenches from fresh starts at a time
-SHARE = 0.02  # of all evaluations, the map's included, that goes into fresh quenches
-SCREENED = 0.03  # and into values at fresh starts: each sees as much as a quench, for a thirtieth
-BY_COORDINATE = 100  # of these, at least, for the more coordinates the less starts see
+SHARE = 0.01  # of all evaluations, the map's included, that goes into fresh quenches
+SCREENED = 0.05  # and into values at fresh starts: each sees as much as a quench, for a thirtieth
+BY_COORDINATE = 60  # of these, at least, for the more coordinates the less starts see
 MOST_SCREENED = 2000
 UNEXPLAINED = 4  # of these that are quenched
 LEAST = 3000  # gradient equivalents for more exploring, above what the map took

@@ -56,14 +56,15 @@ def test_a_narrow_basin_shows_by_values_at_fresh_starts():
     pilot, found = pilot_of(landscape), 0
     for seed in range(8):
         target = Counted(landscape.target)
-        points = unknown_points(target, landscape, pilot, 1000, np.random.default_rng(seed))
+        points = unknown_points(target, landscape, pilot, 6000, np.random.default_rng(seed))
         found += bool(len(points))
-        # However little was spent, so many values; and no end of them there never are.
-        assert 500 <= target.evaluations.value <= 500 + 300
+        assert 600 <= target.evaluations.value <= 600 + 300
     assert found >= 7
-    target = Counted(landscape.target)
-    unknown_points(target, landscape, pilot, 1e5, np.random.default_rng(0))
-    assert 2000 <= target.evaluations.value <= 2000 + 300
+    # However little was spent there are some, and no end of them there never is.
+    for spent, values in ((100, 300), (1e5, 2000)):
+        target = Counted(landscape.target)
+        unknown_points(target, landscape, pilot, spent, np.random.default_rng(0))
+        assert values <= target.evaluations.value <= values + 300
 
 
 def test_a_grown_map_keeps_the_order_and_the_superposition_its_points():
