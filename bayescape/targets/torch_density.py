@@ -125,7 +125,8 @@ class TorchDensity:
         return 0.5 * (hessians + np.swapaxes(hessians, 1, 2))
 
     def _ask(self, kind: str, theta: Array) -> tuple[Array, ...]:
-        if self.reason or not len(theta):
+        # One point, as Markov chains ask for, is a quarter of the work without a batch around it.
+        if self.reason or not len(theta) or (len(theta) == 1 and kind != "hessian"):
             return self._apart(kind, theta)
         return self._together(kind, theta)
 

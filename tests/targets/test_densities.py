@@ -30,6 +30,16 @@ def test_value_and_derivatives_are_those_of_the_closed_form(target):
     np.testing.assert_allclose(target.hessian(points), [-hessian(p) for p in points], atol=1e-7)
 
 
+def test_a_point_alone_is_answered_as_among_others(target):
+    points = NEAR - 0.05
+    energy, slope = target.energy_and_gradient(points)
+    for i, point in enumerate(points):
+        alone, its_slope = target.energy_and_gradient(point[None])
+        assert alone[0] == pytest.approx(energy[i], rel=1e-13)
+        np.testing.assert_allclose(its_slope[0], slope[i], atol=3e-10)
+        assert target.energy(point[None])[0] == pytest.approx(energy[i], rel=1e-13)
+
+
 def test_torch_maps_what_it_can_and_says_why_it_cannot():
     assert "all points at once" in repr(DENSITIES["torch"]())
     assert "point by point: vmap" in repr(DENSITIES["torch-point-by-point"]())
@@ -104,6 +114,10 @@ def test_outside_is_infinite_and_the_rest_of_the_batch_is_not(target, edge):
     np.testing.assert_array_equal(np.isnan(slope[:, 0]), [True, False, True, False])
     assert np.isfinite(target.hessian(points)[[1, 3]]).all()
     np.testing.assert_array_equal(target.energy(points), energy)
+    for i, point in enumerate(points):
+        alone, its_slope = target.energy_and_gradient(point[None])
+        assert np.isposinf(alone[0]) == np.isposinf(energy[i])
+        assert np.isnan(its_slope[0, 0]) == np.isnan(slope[i, 0])
 
 
 def wrong(theta):
