@@ -23,7 +23,8 @@ Array = NDArray[np.float64]
 HEAVIEST = 8  # weighted points that are quenched: where the mixture lacks most
 FRESH = 4  # quenches from fresh starts at a time
 SHARE = 0.01  # of all evaluations, the map's included, that goes into fresh quenches
-SCREENED = 0.05  # and into values at fresh starts: each sees as much as a quench, for a thirtieth
+SCREENED = 0.1  # of what the draws cost, which search for nothing, that goes into values at fresh
+# starts: each sees as much as a quench, for a thirtieth
 BY_COORDINATE = 60  # of these, at least, for the more coordinates the less starts see
 MOST_SCREENED = 2000
 UNEXPLAINED = 4  # of these that are quenched
@@ -71,8 +72,10 @@ def _afar(
 ) -> Array:
     """The least explained of fresh starts, and of points drawn from what follows the starts."""
     mixture, theta = pilot.superposition, pilot.theta
+    d = theta.shape[1]
+    of_draws = spent - landscape.evaluations.gradient_equivalents(d)
     # A value is half a gradient.
-    count = min(int(max(2 * SCREENED * spent, BY_COORDINATE * theta.shape[1])), MOST_SCREENED)
+    count = min(int(max(2 * SCREENED * of_draws, BY_COORDINATE * d)), MOST_SCREENED)
     tried = np.asarray(target.starts(count, rng), dtype=float)
     afar = mixture.component_log_prob(theta).argmax(axis=1) == len(mixture.weights) - WIDE
     theta = np.concatenate([tried, theta[afar]])
