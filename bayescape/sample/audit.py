@@ -207,8 +207,8 @@ def chain_warnings(
     limit = max(SD_ERROR, _few(theta.shape[0] * theta.shape[1]))
     if not errors[worst] < limit:
         found.append(
-            f"The standard deviation of {landscape.names[worst]} is known to {errors[worst]:.0%} "
-            f"only, not to {limit:.0%}: the chains seldom came to what makes it. Draw more, or "
+            f"The standard deviation of {landscape.names[worst]} is known to {errors[worst]:.1%} "
+            f"only, not to {limit:.1%}: the chains seldom came to what makes it. Draw more, or "
             "use method='superposition' or 'jumps'."
         )
     if diverging is not None and diverging.mean() > 0.01:

@@ -1,7 +1,7 @@
 """Truth for the catalogue's Gaussian processes, got without bayescape's explorer or samplers.
 
 Run ``python -m tests.reference.catalogue.gp_truth [NAMES]`` from the repository's root, with
-nautilus-sampler (1.0.6) installed. It takes about ten minutes on one core and writes
+nautilus-sampler (1.0.6) installed. It takes about an hour on one core and writes
 ``gaussian_processes.json``, entry by entry; entries named are made anew, and without names those
 that are missing.
 
@@ -56,7 +56,7 @@ AGREED = 0.005  # nats of evidence, standard deviations of means, half the relat
 WIDEST = 0.3  # spacing of the finer grid, however few the rows
 GAUSS = 1.6  # times as many nodes where they are not even: they are sparser in the middle
 CHUNK = 20_000
-FOLLOWED = 4000
+FOLLOWED = 40_000
 STAGES = (0.0, 3.0, 20.0, 100.0, 400.0)  # of the descent, after which it is looked at
 ARRIVED = 0.02  # from a minimum, in every coordinate
 LIVE, EFFECTIVE = 2000, 60_000
