@@ -143,8 +143,8 @@ def draws_against_weights(
     names
         Of the coordinates.
     """
-    few = _few(min(len(theta), 1 / (weights**2).sum()))
-    known, apart = max(SD_ERROR, few), max(SD_APART, few)
+    fewer = min(len(theta), 1 / (weights**2).sum())
+    known, apart = (_allowed(limit, fewer) for limit in (SD_ERROR, SD_APART))
     found = []
     for name, draws, x in zip(names, theta.T, points.T, strict=True):
         # What is not finite here is not known either, and is said.
@@ -166,9 +166,9 @@ def draws_against_weights(
     return found
 
 
-def _few(draws: float) -> float:
-    """Relative error of a standard deviation that so few draws may have."""
-    return float(FEW / np.sqrt(2 * draws))
+def _allowed(limit: float, draws: float) -> float:
+    """Relative error of a standard deviation that so many draws may have: more if they are few."""
+    return float(max(limit, FEW / np.sqrt(2 * draws)))
 
 
 def _fresh(pilot: Pilot) -> Weighted:
@@ -204,7 +204,7 @@ def chain_warnings(
         )
     errors = errors_of_sd(theta)
     worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
-    limit = max(SD_ERROR, _few(theta.shape[0] * theta.shape[1]))
+    limit = _allowed(SD_ERROR, theta[..., 0].size)
     if not errors[worst] < limit:
         found.append(
             f"The standard deviation of {landscape.names[worst]} is known to {errors[worst]:.1%} "

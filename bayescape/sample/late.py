@@ -51,7 +51,8 @@ def unknown_points(
     pilot
         The superposition with its points, of which the heaviest are quenched.
     spent
-        Gradient equivalents that everything took so far; a share of them goes into fresh starts.
+        Gradient equivalents that everything took so far, the map included; a share of them goes
+        into fresh starts.
     rng
         Seeds the starts.
     """

@@ -1,5 +1,7 @@
 """The catalogue itself, and a sample of what benchmarks/silent_failures.py does with it."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -110,3 +112,10 @@ def test_warnings_are_borne_out_by_what_no_sample_tells():
     assert not borne_out(truth, names, [])
     known = Truth(np.zeros(2), np.ones(2), 0.0)
     assert not borne_out(known, names, [of_heavy])
+
+
+def test_what_is_said_of_a_tail_without_moments_is_borne_out():
+    posterior = BY_NAME["cauchy-2d"]
+    result = bs.sample(posterior.make(), 4000, method="superposition", seed=0, **QUIET)
+    said = json.loads(result.attrs["warnings"])
+    assert borne_out(posterior.truth(), posterior.make().names, said), said
