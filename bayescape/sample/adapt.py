@@ -122,16 +122,16 @@ def advance(target: Target, pilot: Pilot, count: int, rng: np.random.Generator) 
     0.1 to 0.2 too low.) Rounds are combined in proportion to their effective sizes, each
     judged by the points of all others.
 
-    The refit adds components where the weights are largest, so where the mixture lacks mass, and
-    improves weights, means, scales and degrees of freedom by expectation maximisation on all
-    weighted points. The last two components of the first mixture keep their small weights: the one
-    that follows the starts stays as it is, and the defensive one is laid twice as wide as all the
-    weighted points.
+    The refit adds components where the weights are largest, so where the mixture lacks mass, each
+    shaped by the Hessian there, and improves weights, means, scales and degrees of freedom by
+    expectation maximisation on all weighted points. The last two components of the first mixture
+    keep their small weights: the one that follows the starts stays as it is, and the defensive one
+    is laid twice as wide as all the weighted points.
 
     Parameters
     ----------
     target
-        What to fit to; one value per point.
+        What to fit to; one value per point, and a few Hessians a round.
     pilot
         What was drawn so far.
     count
@@ -153,7 +153,7 @@ def advance(target: Target, pilot: Pilot, count: int, rng: np.random.Generator) 
     if np.count_nonzero(weights) >= 2 * theta.shape[1]:  # with fewer there is nothing to fit to
         heavy = len(pilot.rounds) > ROUNDS and not pilot.weighted.usable
         most = GROWN[1] if heavy else GROWN[0]
-        present, anchors = grow(present, anchors, theta, weights, most)
+        present, anchors = grow(target, present, anchors, theta, weights, most)
         if len(theta) > FITTED:
             theta, weights = _thinned(theta, weights, present, rng)
         for step in range(int(np.clip(EM_WORK // len(theta), *EM_STEPS))):

@@ -11,13 +11,15 @@ from scipy.special import gammaln
 
 from bayescape.landscape.harmonic import shares
 from bayescape.sample.superposition import DEGREES, WIDE, Superposition
+from bayescape.targets.target import Target
 
 __all__ = ["grow", "insert", "maximise"]
 
 Array = NDArray[np.float64]
 
-NEAR = 10  # a share of one in so many of the points shapes a new component, but no more than
+NEAR = 10  # a share of one in so many of the points is served by a new component, but no more than
 ENOUGH = 20  # so many by squared coordinate: where there are many points, the lack is local
+STIFFEST = 1e10  # curvature in a starts' unit that a shape may have: more has no inverse in doubles
 GROWN_WEIGHT = 0.09  # what all begin with, before expectation maximisation decides
 DEFENSIVE_WIDTH = 2.0
 TAILS = np.array([3.0, 4.0, 5.0, 7.0])  # degrees of freedom that are tried
@@ -25,9 +27,18 @@ SUPPORT = 10  # effective points per coordinate behind a component before its ta
 
 
 def grow(
-    present: Superposition, anchors: Superposition, theta: Array, weights: Array, most: int
+    target: Target,
+    present: Superposition,
+    anchors: Superposition,
+    theta: Array,
+    weights: Array,
+    most: int,
 ) -> tuple[Superposition, Superposition]:
-    """Add components, so many at most, where points weigh most, shaped by the points near them.
+    """Add components, so many at most, where points weigh most, shaped by the Hessians there.
+
+    Few points lie where mass is lacking, so their spread says little of its shape. The Hessian
+    does: along its stiff directions a component is as narrow as it says, along the others as wide
+    as the target's starts, so that a tail which the prior alone bounds is covered from one point.
 
     Returns
     -------
@@ -40,29 +51,35 @@ def grow(
     known = np.flatnonzero(present.basins >= 0)
     near = max(min(len(theta) // NEAR, max(ENOUGH * d**2, 60)), 10 * d)
     free = weights.copy()
-    means, scales, basins = [], [], []
+    tops: list[int] = []
     for _ in range(most):
         top = int(free.argmax())
         if free[top] <= 1 / len(theta):  # nothing weighs more than its share
             break
+        tops.append(top)
         away = (((theta - theta[top]) @ whiten.T) ** 2).sum(axis=1)
-        around = np.argpartition(away, near)[:near] if near < len(away) else np.arange(len(away))
-        # Half by weight, half evenly: Raftery and Bao's compromise against a single heavy point.
-        share = weights[around] + weights[around].mean()
-        centred = theta[around] - theta[top]
-        scale = (share[:, None] * centred).T @ centred / share.sum()
-        means.append(theta[top])
-        scales.append(scale + 1e-6 * present.scales[-1])
-        likely = present.component_log_prob(theta[top][None])[0, known].argmax()
-        basins.append(present.basins[known[likely]])
-        free[around] = 0.0
-    if not means:
+        free[np.argpartition(away, near)[:near] if near < len(away) else slice(None)] = 0.0
+    if not tops:
         return present, anchors
+    means = theta[tops]
+    scales = _as_stiff(np.asarray(target.hessian(means), dtype=float), present.scales[-WIDE])
+    basins = present.basins[known[present.component_log_prob(means)[:, known].argmax(axis=1)]]
     grown = np.full(len(means), GROWN_WEIGHT / len(means))
     return (
         insert(present, means, scales, basins, grown),
         insert(anchors, means, scales, basins, grown),
     )
+
+
+def _as_stiff(hessians: Array, widest: Array) -> Array:
+    """Scale matrices ``(B, d, d)`` of inverse Hessians, but in no direction wider than another."""
+    factor = np.linalg.cholesky(widest)
+    with np.errstate(over="ignore", invalid="ignore"):
+        within = factor.T @ hessians @ factor
+    whole = np.isfinite(within).all(axis=(1, 2), keepdims=True)
+    curvatures, directions = np.linalg.eigh(np.where(whole, within, 0.0))
+    axes = factor @ (directions / np.sqrt(np.clip(curvatures, 1.0, STIFFEST))[:, None, :])
+    return np.asarray(axes @ axes.swapaxes(1, 2))
 
 
 def insert(
