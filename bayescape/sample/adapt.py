@@ -35,7 +35,7 @@ ROUNDS = 6  # before it must have settled
 GROWTH = 0.5  # points of a round over all before it: refits pay as long as there are more to come
 LACKING = (0.0, 0.5, 0.9)  # efficiency over the best one's, up to which a round serves for refits
 # alone: the least of them that leaves no heavy tail
-GROWN = (3, 10)  # components added a round, and where the tail stays heavy
+GROWN = (3, 10)  # places that components are added at a round, and where the tail stays heavy
 LIGHTEN = 2.0  # points in all over those that gave the size, to be spent on lightening the tail
 HOPELESS = 0.003  # effective draws per point
 
@@ -122,11 +122,11 @@ def advance(target: Target, pilot: Pilot, count: int, rng: np.random.Generator) 
     0.1 to 0.2 too low.) Rounds are combined in proportion to their effective sizes, each
     judged by the points of all others.
 
-    The refit adds components where the weights are largest, so where the mixture lacks mass, each
-    shaped by the Hessian there, and improves weights, means, scales and degrees of freedom by
-    expectation maximisation on all weighted points. The last two components of the first mixture
-    keep their small weights: the one that follows the starts stays as it is, and the defensive one
-    is laid twice as wide as all the weighted points.
+    The refit adds components where the weights are largest, so where the mixture lacks mass, shaped
+    by the points and by the Hessian there, and improves weights, means, scales and degrees of
+    freedom by expectation maximisation on all weighted points. The last two components of the first
+    mixture keep their small weights: the one that follows the starts stays as it is, and the
+    defensive one is laid twice as wide as all the weighted points.
 
     Parameters
     ----------

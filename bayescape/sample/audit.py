@@ -10,7 +10,7 @@ from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
 from bayescape.landscape.record import Landscape
-from bayescape.sample.adapt import Pilot
+from bayescape.sample.adapt import Pilot, Round
 from bayescape.sample.convergence import errors_of_sd, largest_rhat, smallest_ess
 from bayescape.sample.importance import Weighted, khat_limit, weigh
 from bayescape.sample.membership import Membership, responsibilities_of_basins
@@ -95,8 +95,9 @@ def map_warnings(landscape: Landscape, unknown: float, coverage_needed: float) -
 def superposition_warnings(pilot: Pilot, wanted: float) -> list[str]:
     """What the importance weights, round against round, say against a result."""
     found, weighted = [], pilot.weighted
-    half = len(pilot.rounds) // 2  # the later half has the better mixtures, and most points
-    late = weigh(np.concatenate([r.log_ratio for r in pilot.rounds[half:]]))
+    whole = _whole(pilot)
+    half = len(whole) // 2  # the later half has the better mixtures, and most points
+    late = weigh(np.concatenate([r.log_ratio for r in whole[half:]]))
     apart = abs(late.log_evidence - weighted.log_evidence)
     error = np.hypot(late.log_evidence_se, weighted.log_evidence_se)
     if not apart < 4 * error + 0.01:
@@ -169,6 +170,12 @@ def draws_against_weights(
 def _allowed(limit: float, draws: float) -> float:
     """Relative error of a standard deviation that so many draws may have: more if they are few."""
     return float(max(limit, FEW / np.sqrt(2 * draws)))
+
+
+def _whole(pilot: Pilot) -> list[Round]:
+    """The rounds whose mixture had every basin known now: others lack what was found late."""
+    counts = [len(np.unique(r.superposition.basins)) for r in pilot.rounds]
+    return [r for r, count in zip(pilot.rounds, counts, strict=True) if count == counts[-1]]
 
 
 def _fresh(pilot: Pilot) -> Weighted:

@@ -17,10 +17,10 @@ __all__ = ["grow", "insert", "maximise"]
 
 Array = NDArray[np.float64]
 
-NEAR = 10  # a share of one in so many of the points is served by a new component, but no more than
+NEAR = 10  # a share of one in so many of the points shapes a new component, but no more than
 ENOUGH = 20  # so many by squared coordinate: where there are many points, the lack is local
 STIFFEST = 1e10  # curvature in a starts' unit that a shape may have: more has no inverse in doubles
-GROWN_WEIGHT = 0.09  # what all begin with, before expectation maximisation decides
+GROWN_WEIGHT = 0.18  # what all begin with, before expectation maximisation decides
 DEFENSIVE_WIDTH = 2.0
 TAILS = np.array([3.0, 4.0, 5.0, 7.0])  # degrees of freedom that are tried
 SUPPORT = 10  # effective points per coordinate behind a component before its tails are touched
@@ -34,11 +34,12 @@ def grow(
     weights: Array,
     most: int,
 ) -> tuple[Superposition, Superposition]:
-    """Add components, so many at most, where points weigh most, shaped by the Hessians there.
+    """Add components where points weigh most, at so many places at most, two at each.
 
-    Few points lie where mass is lacking, so their spread says little of its shape. The Hessian
-    does: along its stiff directions a component is as narrow as it says, along the others as wide
-    as the target's starts, so that a tail which the prior alone bounds is covered from one point.
+    One is shaped by the points near by. Few lie where mass is lacking, so their spread says little;
+    the other is shaped by the Hessian: along stiff directions as narrow as it says, along the
+    others as wide as the target's starts, so that a tail which the prior alone bounds is covered
+    from one point of it.
 
     Returns
     -------
@@ -48,27 +49,35 @@ def grow(
     """
     d = theta.shape[1]
     whiten = np.linalg.inv(np.linalg.cholesky(present.covariance()))
-    known = np.flatnonzero(present.basins >= 0)
     near = max(min(len(theta) // NEAR, max(ENOUGH * d**2, 60)), 10 * d)
     free = weights.copy()
-    tops: list[int] = []
+    tops, scales = [], []
     for _ in range(most):
         top = int(free.argmax())
         if free[top] <= 1 / len(theta):  # nothing weighs more than its share
             break
-        tops.append(top)
         away = (((theta - theta[top]) @ whiten.T) ** 2).sum(axis=1)
-        free[np.argpartition(away, near)[:near] if near < len(away) else slice(None)] = 0.0
+        around = np.argpartition(away, near)[:near] if near < len(away) else np.arange(len(away))
+        # Half by weight, half evenly: Raftery and Bao's compromise against a single heavy point.
+        share = weights[around] + weights[around].mean()
+        centred = theta[around] - theta[top]
+        scale = (share[:, None] * centred).T @ centred / share.sum()
+        tops.append(top)
+        scales.append(scale + 1e-6 * present.scales[-1])
+        free[around] = 0.0
     if not tops:
         return present, anchors
     means = theta[tops]
-    scales = _as_stiff(np.asarray(target.hessian(means), dtype=float), present.scales[-WIDE])
+    stiff = _as_stiff(np.asarray(target.hessian(means), dtype=float), present.scales[-WIDE])
+    known = np.flatnonzero(present.basins >= 0)
     basins = present.basins[known[present.component_log_prob(means)[:, known].argmax(axis=1)]]
-    grown = np.full(len(means), GROWN_WEIGHT / len(means))
-    return (
-        insert(present, means, scales, basins, grown),
-        insert(anchors, means, scales, basins, grown),
+    new = (
+        np.concatenate([means, means]),
+        np.concatenate([scales, stiff]),
+        np.concatenate([basins, basins]),
+        np.full(2 * len(means), GROWN_WEIGHT / (2 * len(means))),
     )
+    return insert(present, *new), insert(anchors, *new)
 
 
 def _as_stiff(hessians: Array, widest: Array) -> Array:

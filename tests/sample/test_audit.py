@@ -4,16 +4,17 @@ import dataclasses
 
 import numpy as np
 
-from bayescape.sample.adapt import Round, settle
+from bayescape.sample.adapt import Round, draw_until, settle
 from bayescape.sample.audit import (
     chain_warnings,
     draws_against_weights,
     superposition_warnings,
 )
 from bayescape.sample.convergence import errors_of_sd
+from bayescape.sample.late import take_in
 from bayescape.sample.superposition import Superposition, harmonic_superposition
 
-from .problems import map_of, single
+from .problems import Mixture, map_of, single
 
 
 def test_a_tail_that_looks_light_by_chance_is_told_by_fresh_points():
@@ -42,6 +43,24 @@ def test_few_points_at_the_end_are_judged_with_those_before_them():
     theta = pilot.superposition.sample(3, np.random.default_rng(1))
     last = Round(pilot.superposition, theta, target.energy(theta))
     assert superposition_warnings(dataclasses.replace(pilot, rounds=(*pilot.rounds, last)), 9) == []
+
+
+def test_evidence_of_rounds_before_a_basin_was_found_is_not_held_against_those_after_it():
+    narrow = 1e-6 * np.eye(3)  # no draw comes near
+    target = Mixture([0.3, 0.7], [[-5.0, 0.0, 1.0], [5.0, 2.0, 0.0]], [narrow, np.eye(3)])
+    lacking, landscape = map_of(target, known=[1]), map_of(target)
+    rng = np.random.default_rng(0)
+    before = settle(target, harmonic_superposition(lacking), rng)
+    before = draw_until(target, before, 5000, 50_000, rng)
+    assert before.weighted.log_evidence < np.log(0.7) + 0.05
+    pilot = draw_until(target, take_in(target, before, lacking, landscape, rng), 9000, 50_000, rng)
+    assert abs(pilot.weighted.log_evidence) < 0.05
+    assert superposition_warnings(pilot, 9000) == []
+    # Of rounds that all knew the basins it still is.
+    whole = [r for r in pilot.rounds if len(np.unique(r.superposition.basins)) == 3]
+    off = [dataclasses.replace(r, energies=r.energies - 0.2) for r in whole[len(whole) // 2 :]]
+    found = superposition_warnings(dataclasses.replace(pilot, rounds=(*whole, *off)), 9000)
+    assert any(warning.startswith("The log evidence of the later rounds") for warning in found)
 
 
 def test_a_spread_that_a_few_draws_make_is_said_to_be_poorly_known():

@@ -45,21 +45,33 @@ def lacking():
 def test_components_stand_where_points_weigh_most_for_the_basin_nearest():
     theta, weights = lacking()
     present, anchors = grow(Given(np.eye(2)), narrow(), narrow(), theta, weights, 2)
-    np.testing.assert_array_equal(present.means[2:4], theta[[400, 401]])
-    assert list(present.basins) == [0, 1, 1, 0, -1, -1]
+    np.testing.assert_array_equal(present.means[2:6], theta[[400, 401, 400, 401]])
+    assert list(present.basins) == [0, 1, 1, 0, 1, 0, -1, -1]
     np.testing.assert_array_equal(present.scales, anchors.scales)
     assert present.weights.sum() == pytest.approx(1.0)
     np.testing.assert_array_equal(present.weights[-2:], narrow().weights[-2:])
 
 
-def test_a_component_is_as_narrow_as_the_hessian_says_and_as_wide_as_the_starts():
+def test_one_of_two_components_follows_the_points_near_by():
+    """All of them, of equal weight but for the heaviest: their second moments about it."""
+    rng = np.random.default_rng(1)
+    theta = rng.normal(size=(15, 2))
+    weights = np.append(np.ones(14), 1.5) / 15.5
+    grown, _ = grow(Given(np.eye(2)), narrow(), narrow(), theta, weights, 1)
+    share = weights + weights.mean()
+    expected = np.cov((theta - theta[14]).T, aweights=share, ddof=0)
+    offset = np.average(theta - theta[14], axis=0, weights=share)
+    np.testing.assert_allclose(grown.scales[2], expected + np.outer(offset, offset), rtol=1e-5)
+
+
+def test_the_other_is_as_narrow_as_the_hessian_says_and_as_wide_as_the_starts():
     theta, weights = lacking()
     turn = np.array([[0.8, -0.6], [0.6, 0.8]])
     # Stiff along one axis; along the other hardly curved, or curved the wrong way.
     for soft in (0.01, -5.0):
         hessian = turn @ np.diag([400.0, soft]) @ turn.T
         grown, _ = grow(Given(hessian), narrow(), narrow(), theta, weights, 1)
-        scale = grown.scales[2]
+        scale = grown.scales[3]
         stiff = turn[:, 0]
         # The inverse of the larger of the two precisions along each common axis: by SciPy's
         # generalised problem, where ours whitens.
@@ -85,7 +97,7 @@ def test_whatever_the_hessian_a_component_has_a_shape_within_the_starts(raw):
     with np.errstate(all="ignore"):
         hessian = 0.5 * (raw + raw.T)
     grown, _ = grow(Given(hessian), narrow(), narrow(), theta, weights, 1)
-    scale = grown.scales[2]
+    scale = grown.scales[3]
     np.linalg.cholesky(scale)
     assert np.linalg.eigvalsh(STARTS - scale).min() > -1e-6
     assert np.isfinite(grown.log_prob(theta)).all()
