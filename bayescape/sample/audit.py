@@ -112,7 +112,7 @@ def superposition_warnings(pilot: Pilot, wanted: float) -> list[str]:
             f"{limit:.2f}: the superposition misses part of the posterior. Use method='jumps'."
         )
     fresh = _fresh(pilot)
-    if weighted.usable and not fresh.usable:
+    if weighted.usable and not fresh.usable and fresh.unseen > UNKNOWN_SHARE:
         count = len(fresh.weights)
         found.append(
             f"The Pareto k of the last {count} points, drawn from a mixture that was not fitted to "

@@ -46,6 +46,18 @@ class Weighted:
         return self.ess / len(self.weights)
 
     @property
+    def unseen(self) -> float:
+        """Share of the whole weight that the fitted tail foretells beyond the largest, roughly.
+
+        One point in as many as there are lies there, and those of a Pareto tail of shape k weigh
+        ``1 / (1 - k)`` times the largest on average; where k is not below one, without bound. A
+        tail may be as heavy as any in shape and hold next to nothing.
+        """
+        if not self.pareto_k < 1:
+            return np.inf
+        return float(self.weights.max() / (1 - max(self.pareto_k, 0.0)))
+
+    @property
     def usable(self) -> bool:
         """Whether the tail is light enough for the estimates and their errors to be believed."""
         return self.pareto_k < khat_limit(len(self.weights))

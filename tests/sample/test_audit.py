@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+from scipy import stats
 
 from bayescape.sample.adapt import Round, draw_until, settle
 from bayescape.sample.audit import (
@@ -11,6 +12,7 @@ from bayescape.sample.audit import (
     superposition_warnings,
 )
 from bayescape.sample.convergence import errors_of_sd
+from bayescape.sample.importance import weigh
 from bayescape.sample.late import take_in
 from bayescape.sample.superposition import Superposition, harmonic_superposition
 
@@ -35,6 +37,21 @@ def test_a_tail_that_looks_light_by_chance_is_told_by_fresh_points():
     lucky = dataclasses.replace(pilot, rounds=(*pilot.rounds, last))
     found = superposition_warnings(lucky, 100)
     assert any("Pareto k of the last 1500 points" in warning for warning in found)
+
+
+def test_a_tail_of_heavy_shape_that_holds_next_to_nothing_is_no_reason_to_warn():
+    target = single()
+    pilot = settle(target, harmonic_superposition(map_of(target)), np.random.default_rng(0))
+    theta = pilot.superposition.sample(5000, np.random.default_rng(1))
+    tail = stats.genpareto.rvs(0.95, size=5000, random_state=2)
+    for size, warned in ((0.0005, False), (0.5, True)):
+        log_ratio = np.log1p(size * tail) + 3.5
+        last = Round(pilot.superposition, theta, -log_ratio - pilot.superposition.log_prob(theta))
+        assert not weigh(last.log_ratio).usable
+        found = superposition_warnings(
+            dataclasses.replace(pilot, rounds=(*pilot.rounds, last)), 100
+        )
+        assert any("of the last 5000 points" in warning for warning in found) == warned
 
 
 def test_few_points_at_the_end_are_judged_with_those_before_them():

@@ -75,6 +75,24 @@ def test_whatever_the_ratios_span_weights_are_weights(seed, span, count):
     assert not np.isnan(got.pareto_k)
 
 
+@pytest.mark.parametrize("k", [0.3, 0.6, 0.8])
+def test_what_a_pareto_tail_holds_beyond_the_largest_weight_is_foretold(k):
+    """Of Pareto ratios, which are 1 at least, the share beyond ``x`` is ``x**(1 - 1/k)``."""
+    rng = np.random.default_rng(6)
+    foretold, true = [], []
+    for _ in range(60):
+        log_ratio = k * rng.exponential(size=3000)
+        foretold.append(weigh(log_ratio).unseen)
+        true.append(np.exp(log_ratio.max() * (1 - 1 / k)))
+    # The largest smoothed weight is one that half as many points exceed: rather too much than less.
+    assert 1.0 < np.median(foretold) / np.median(true) < 1.7
+
+
+def test_a_light_tail_holds_little_beyond_and_one_without_a_mean_all():
+    assert weigh(np.log1p(np.linspace(0, 1, 1000))).unseen == pytest.approx(1.33e-3, rel=0.05)
+    assert weigh(1.5 * np.random.default_rng(7).exponential(size=3000)).unseen == np.inf
+
+
 @given(st.integers(11, 10**9))
 def test_the_limit_is_between_nothing_and_seven_tenths(count):
     assert 0 <= khat_limit(count) <= 0.7
