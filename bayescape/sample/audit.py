@@ -34,6 +34,7 @@ SD_ERROR = 0.05  # of a standard deviation, relative; 200 independent draws of a
 SD_APART = 0.07  # relative, between two estimates of a standard deviation
 FEW = 4.0  # times the error that as many independent draws of a normal would have, for both, where
 # that is more: of few draws that were asked for no more is to be expected
+OF_CHAINS = 0.67  # of these limits for chains, whose errors are estimated from what they visited
 UNKNOWN_SHARE = 0.01
 UNVISITED_SHARE = 0.02
 FRESH = 1000  # points that tell the shape of a tail, at least
@@ -211,7 +212,7 @@ def chain_warnings(
         )
     errors = errors_of_sd(theta)
     worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
-    limit = _allowed(SD_ERROR, theta[..., 0].size)
+    limit = OF_CHAINS * _allowed(SD_ERROR, theta[..., 0].size)
     if not errors[worst] < limit:
         found.append(
             f"The standard deviation of {landscape.names[worst]} is known to {errors[worst]:.1%} "
