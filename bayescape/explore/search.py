@@ -45,7 +45,7 @@ MOST_BY_COORDINATE = 200  # up to so many
 FEW = 5  # coordinates; beyond, there mostly is something that the starts hardly see
 WANDERING = 0.25, 2.0  # quenches off known minima over scattered ones, in few and in more
 SCREENED = 24  # hot draws for each of them
-HOT = (2.0, 8.0), (1.0, 8.0)  # temperatures of these, least and most, in few and in more: there
+HOT = (2.0, 8.0), (1.0, 4.0)  # temperatures of these, least and most, in few and in more: there
 # what is warmer than the basin lies all outside of it
 SCATTERED = 0.25  # scattered quenches beside each, where more effort is asked for
 MOST_TASKS = 16  # at once
