@@ -116,8 +116,8 @@ def membership(
         belief *= np.where(below[:, None] == np.arange(count), odds, 1.0)
         belief /= belief.sum(axis=1, keepdims=True)
         assigned = belief.argmax(axis=1)
-        chance = weights * (np.sqrt(1 - np.minimum(belief.max(axis=1), 1.0)) + EVEN)
-        chance /= chance.sum()
+        doubt = np.sqrt(1 - np.minimum(belief.max(axis=1), 1.0)) + EVEN
+        chance = weights * doubt / (weights @ doubt)
         size = max(BATCH, int(GROWTH * len(corrections)))
         batch = rng.choice(len(theta), size, p=chance)
         fresh = np.setdiff1d(batch, np.flatnonzero(quenched))
@@ -139,9 +139,10 @@ def membership(
         corrections = np.concatenate([corrections, found])
         sizes.append(size)
         shares.append(_shares(assigned, weights, count) + found.mean(axis=0))
-        # No less than by half of one wrong: a batch without any is not certainty.
-        many = np.sqrt(len(corrections))
-        error = np.maximum(corrections.std(axis=0), 0.5 / many) / many
+        # No less than by half of one wrong, of those looked at least: none in a batch, of which all
+        # were chosen for doubt, says little of those beyond doubt.
+        many, worth = np.sqrt(len(corrections)), weights @ doubt / doubt.min()
+        error = np.maximum(corrections.std(axis=0), 0.5 * worth / many) / many
         if error.max() < precise:
             share = np.clip(np.average(shares, axis=0, weights=sizes), 0.0, 1.0)
             share /= share.sum()

@@ -1,6 +1,7 @@
 """Basins of points from few quenches: exact where quenched, unbiased in what is said of all."""
 
 import dataclasses
+import importlib
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from bayescape.sample.superposition import harmonic_superposition
 from bayescape.targets.surfaces import GaussianMixture
 
 from .problems import far_apart, map_of
+
+# The function has its name.
+membership_module = importlib.import_module("bayescape.sample.membership")
 
 
 def overlapping():
@@ -125,3 +129,22 @@ def test_responsibilities_sum_over_the_components_of_a_basin():
         held / held.sum(axis=1, keepdims=True),
         rtol=1e-10,
     )
+
+
+def test_points_in_doubt_do_not_vouch_for_those_beyond_doubt(monkeypatch):
+    """No quench goes astray in either; but where many are in doubt few others are looked at."""
+    monkeypatch.setattr(
+        membership_module, "assign_basins", lambda _, theta, __: (theta[:, 0] > 0).astype(int)
+    )
+    looked = []
+    for apart in (1.5, 10.0):
+        covariances = [np.eye(2), np.eye(2)]
+        target = GaussianMixture([0.5, 0.5], [[-apart, 0.0], [apart, 0.0]], covariances)
+        landscape = map_of(target)
+        theta = drawn(target, 3000, 3)
+        given = target, theta, target.energy(theta), np.full(len(theta), 1 / len(theta))
+        mixture = harmonic_superposition(landscape)
+        found = [membership(*given, landscape, mixture, np.random.default_rng(s)) for s in range(5)]
+        looked.append(np.median([f.quenched.sum() for f in found]))
+    assert looked[1] < 80
+    assert looked[0] > 1.2 * looked[1]
