@@ -73,8 +73,8 @@ def test_the_other_is_as_narrow_as_the_hessian_says_and_as_wide_as_the_starts():
         grown, _ = grow(Given(hessian), narrow(), narrow(), theta, weights, 1)
         scale = grown.scales[3]
         stiff = turn[:, 0]
-        # The inverse of the larger of the two precisions along each common axis: by SciPy's
-        # generalised problem, where ours whitens.
+        # The inverse of the larger of the two precisions along each common axis: by the
+        # eigenvectors of a product that is not symmetric, where ours whitens.
         curvatures, axes = np.linalg.eig(STARTS @ hessian)
         axes = axes / np.sqrt(np.einsum("ik,ij,jk->k", axes, np.linalg.inv(STARTS), axes))
         expected = (axes / np.maximum(curvatures, 1.0)) @ axes.T
