@@ -12,6 +12,7 @@ from pymc.step_methods.hmc.quadpotential import QuadPotentialFull
 from bayescape.sample.jumps import SuperpositionJump
 from bayescape.sample.nuts import COMPILE, Chains, run_nuts
 from bayescape.sample.pymc_model import pymc_model
+from bayescape.sample.runaway import watch
 from bayescape.sample.superposition import Superposition
 from bayescape.targets.target import Target
 
@@ -55,6 +56,8 @@ def run_chains(
 
     Raises
     ------
+    ValueError
+        If a chain runs away: the density seems to have no integral.
     KeyboardInterrupt
         When interrupted: chains cut short are not a result.
     """
@@ -81,5 +84,6 @@ def run_chains(
         tune=tune,
         seed=seed,
         report=report,
+        watch=watch(superposition, target.names),
         step=steps if jumps else steps[0],
     )

@@ -10,25 +10,30 @@ __all__ = ["errors_of_sd", "largest_rhat", "smallest_ess"]
 
 Array = NDArray[np.float64]
 
+AXES = {"chain_axis": 0, "draw_axis": 1}
+
 
 def largest_rhat(theta: Array) -> float:
     """Largest rank-normalised split R-hat over the coordinates of ``(chain, draw, d)``."""
-    return max(float(array_stats.rhat(x, chain_axis=0, draw_axis=1)) for x in _columns(theta))
+    return max(float(array_stats.rhat(x, **AXES)) for x in _columns(theta))
 
 
 def smallest_ess(theta: Array) -> float:
     """Smallest bulk effective sample size over the coordinates of ``(chain, draw, d)``."""
-    return min(float(array_stats.ess(x, chain_axis=0, draw_axis=1)) for x in _columns(theta))
+    return min(float(array_stats.ess(x, **AXES)) for x in _columns(theta))
 
 
 def errors_of_sd(theta: Array) -> Array:
-    """Standard errors of the standard deviations of ``(chain, draw, d)``, over these, ``(d,)``."""
+    """Standard errors of the standard deviations of ``(chain, draw, d)``, over these, ``(d,)``.
+
+    By the effective number of squares, which mix slower than what is squared where NUTS alternates:
+    ArviZ took that of the values up to arviz-stats 0.8.
+    """
+    squares = (theta - theta.mean(axis=(0, 1))) ** 2
+    variance = squares.mean(axis=(0, 1))
+    effective = [float(array_stats.ess(x, method="sd", **AXES)) for x in _columns(theta)]
     with np.errstate(divide="ignore", invalid="ignore"):  # NaN where chains do not move
-        errors = [
-            float(array_stats.mcse(x, chain_axis=0, draw_axis=1, method="sd"))
-            for x in _columns(theta)
-        ]
-        return np.asarray(errors / theta.std(axis=(0, 1)))
+        return np.asarray(squares.std(axis=(0, 1)) / np.sqrt(effective) / (2 * variance))
 
 
 def _columns(theta: Array) -> Array:

@@ -329,4 +329,9 @@ def _reasons(
             "No method is predicted to be right; jumps, which are exact in the long run, are used "
             "and the result is to be checked."
         )
+    if landscape.warnings:
+        sentences.append(
+            "Whichever is used, its draws are not called reliable, for the map warns: "
+            + " ".join(landscape.warnings)
+        )
     return tuple(sentences)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayescape.sample.nuts import Chains
+from bayescape.sample.runaway import watch
 from bayescape.sample.superposition import Superposition
 from bayescape.targets.target import Target
 
@@ -116,6 +117,9 @@ def run_nutpie(
     ------
     ImportError
         Without nutpie.
+    ValueError
+        If a chain ran away: the density seems to have no integral. If nutpie could not start, as
+        where no coordinate changes the density.
     KeyboardInterrupt
         When interrupted: chains cut short are not a result.
     """
@@ -127,8 +131,11 @@ def run_nutpie(
     centre = starts.mean(axis=0)
     begin = itertools.cycle(np.ascontiguousarray(np.linalg.solve(factor, (starts - centre).T).T))
     total, made = chains * (draws + tune), 0
+    seen, ran_away = watch(superposition, target.names), list[ValueError]()
 
     def log_density(z: Array) -> tuple[float, Array]:
+        if ran_away:  # an error here would end in a panic; from now on a draw takes one step
+            raise _Outside
         energy, gradient = target.energy_and_gradient((centre + factor @ z)[None])
         return -float(energy[0]), -(gradient[0] @ factor)
 
@@ -137,19 +144,31 @@ def run_nutpie(
         made += 1
         if report is not None and (made % 100 == 0 or made == total):
             report(draws=f"{made}/{total}")
-        return centre + factor @ z
+        theta = centre + factor @ z
+        try:
+            seen(theta)
+        except ValueError as error:
+            ran_away.append(error)
+        return theta
 
     model = model_of(log_density, begin, d, natural)
-    trace = nutpie.sample(
-        model,
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        cores=1,
-        seed=seed,
-        save_warmup=False,
-        progress_bar=False,
-    )
+    try:
+        trace = nutpie.sample(
+            model,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            cores=1,
+            seed=seed,
+            save_warmup=False,
+            progress_bar=False,
+        )
+    except RuntimeError as error:  # as from a start on a plateau, or where all is outside
+        if not ran_away:
+            said = " ".join(str(error).split("Stack backtrace")[0].split())
+            raise ValueError(f"nutpie could not run ({said}): use nuts='pymc'") from error
+    if ran_away:
+        raise ran_away[0]
     theta = np.asarray(trace.posterior["theta"].values) if trace is not None else np.empty(0)
     if theta.shape != (chains, draws, d) or not np.isfinite(theta).all():
         raise KeyboardInterrupt

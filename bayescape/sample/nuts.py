@@ -55,6 +55,7 @@ def run_nuts(
     tune: int,
     seed: int,
     report: Callable[..., None] | None = None,
+    watch: Callable[[Array], None] | None = None,
     **how: Any,
 ) -> Chains:
     """Run ``pm.sample`` on a target's model, one chain per start.
@@ -71,6 +72,8 @@ def run_nuts(
         For PyMC.
     report
         Called with ``draws=`` as they are made.
+    watch
+        Shown every draw, of tuning too; what it raises ends the run.
     how
         What else ``pm.sample`` is to be told.
 
@@ -82,9 +85,11 @@ def run_nuts(
     total = len(starts) * (draws + tune)
     made = 0
 
-    def count(**_: object) -> None:
+    def count(draw: Any, **_: object) -> None:
         nonlocal made
         made += 1
+        if watch is not None:
+            watch(draw.point["theta"])
         if report is not None and (made % 10 == 0 or made == total):
             report(draws=f"{made}/{total}")
 

@@ -101,8 +101,9 @@ def sample(
     ImportError
         If nutpie is asked for and not installed.
     ValueError
-        If the method is unknown, the numbers are not positive, the map has no target, or the model
-        is none that `bayescape.from_pymc` takes.
+        If the method is unknown, the numbers are not positive, the map has no target, the model is
+        none that `bayescape.from_pymc` takes, or chains run away from the map and do not come back,
+        as those of a density without an integral do.
 
     Notes
     -----

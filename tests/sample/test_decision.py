@@ -43,6 +43,13 @@ def test_low_coverage_trusts_nothing_and_says_so():
     assert "not trusted" in repr(decision)
 
 
+def test_a_map_that_warns_is_quoted_among_the_reasons():
+    landscape = dataclasses.replace(map_of(single()), warnings=("Something is amiss.",))
+    decision = decide(landscape, ess=400)
+    assert decision.reasons[-1].endswith("for the map warns: Something is amiss.")
+    assert sample(landscape, 400, decision=decision, progress=False).attrs["reliable"] == 0
+
+
 def test_a_superposition_with_a_heavy_tail_is_not_chosen():
     class Shell:
         """A thin spherical shell in eight dimensions: no mixture of a few ellipsoids is like it."""
