@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -19,6 +20,18 @@ from bayescape.targets.target import Target
 __all__ = ["run_chains"]
 
 Array = NDArray[np.float64]
+
+
+class _JumpOnTarget(SuperpositionJump):
+    """A jump that asks the target for its values, all at once, and for no gradients."""
+
+    def __init__(self, *, target: Target, **how: Any) -> None:
+        self._target = target
+        super().__init__(**how)
+
+    def _log_densities(self, points: Array) -> Array:
+        energy = self._target.energy(points)
+        return np.where(np.isfinite(energy), -energy, -np.inf)
 
 
 def run_chains(
@@ -73,8 +86,12 @@ def run_chains(
         ]
         if jumps:
             steps.append(
-                SuperpositionJump(
-                    superposition=superposition, attempts=attempts, rng=seed, compile_kwargs=COMPILE
+                _JumpOnTarget(
+                    target=target,
+                    superposition=superposition,
+                    attempts=attempts,
+                    rng=seed,
+                    compile_kwargs=COMPILE,
                 )
             )
     return run_nuts(

@@ -258,9 +258,10 @@ def _predict_jumps(pilot: Pilot, leaps: float, ess: int, chains: int) -> _Predic
     once = _independence_acceptance(weigh(pilot.rounds[-1].log_ratio).weights)
     accepted = 1 - (1 - once) ** ATTEMPTS
     draws = ess * (2 - accepted) / max(accepted, 1e-12)
-    gradients = (leaps + ATTEMPTS + 1) * (draws + chains * TUNE)
+    trajectories = draws + chains * TUNE
     why = f"{once:.0%} of jumps to the superposition would be accepted"
-    return _Prediction(once >= EFFICIENCY_NEEDED, 0.0, gradients, why)
+    values, gradients = (ATTEMPTS + 1) * trajectories, leaps * trajectories
+    return _Prediction(once >= EFFICIENCY_NEEDED, values, gradients, why)
 
 
 def _independence_acceptance(weights: np.ndarray) -> float:

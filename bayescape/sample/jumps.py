@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pymc as pm
+from numpy.typing import NDArray
 from pymc.blocking import RaveledVars
 from pymc.pytensorf import make_shared_replacements
 from pymc.step_methods.arraystep import ArrayStepShared
@@ -17,6 +18,8 @@ from bayescape.arguments import check_flag, check_kind, check_whole, shown
 from bayescape.sample.superposition import Superposition
 
 __all__ = ["SuperpositionJump"]
+
+Array = NDArray[np.float64]
 
 
 @dataclass_state
@@ -108,18 +111,22 @@ class SuperpositionJump(ArrayStepShared):
 
     def astep(self, q0: RaveledVars) -> tuple[RaveledVars, list[dict[str, Any]]]:
         """Propose ``attempts`` times from the point ``q0``."""
-        theta = np.asarray(q0.data, dtype=float)
-        log_w = float(self._log_density(theta)) - self.superposition.log_prob(theta[None])[0]
-        accepted, log_ratio = 0, -np.inf
+        # What is proposed does not depend on where the chain is, so all is evaluated at once.
         proposals = self.superposition.sample(self.attempts, self.rng)
-        for proposal, log_q in zip(proposals, self.superposition.log_prob(proposals), strict=True):
-            proposed = float(self._log_density(proposal)) - log_q
-            log_ratio = proposed - log_w
+        points = np.vstack([np.asarray(q0.data, dtype=float), proposals])
+        log_w = self._log_densities(points) - self.superposition.log_prob(points)
+        at, accepted, log_ratio = 0, 0, -np.inf
+        for i in range(1, len(points)):
+            log_ratio = log_w[i] - log_w[at]
             if np.log(self.rng.uniform()) < log_ratio:
-                theta, log_w = proposal, proposed
+                at = i
                 accepted += 1
         stats = {"jump_accepted": accepted / self.attempts, "jump_log_ratio": log_ratio}
-        return RaveledVars(theta, q0.point_map_info), [stats]
+        return RaveledVars(points[at], q0.point_map_info), [stats]
+
+    def _log_densities(self, points: Array) -> Array:
+        """The model's log density at points ``(N, d)``."""
+        return np.array([float(self._log_density(point)) for point in points])
 
     @staticmethod
     def competence(var: Any, has_grad: Any = None) -> Competence:

@@ -1,12 +1,18 @@
 """The jump step: exact for the target whatever the proposal, in any PyMC model."""
 
+from unittest import mock
+
 import numpy as np
 import pymc as pm
 import pytest
 from scipy import stats
 
+from bayescape.evaluations import Counted
+from bayescape.sample.chains import _JumpOnTarget, run_chains
 from bayescape.sample.jumps import SuperpositionJump
-from bayescape.sample.superposition import Superposition
+from bayescape.sample.superposition import Superposition, harmonic_superposition
+
+from .problems import far_apart, map_of
 
 FAST = {"mode": "FAST_COMPILE"}
 
@@ -39,8 +45,8 @@ def chain(model, proposal, count, seed, start=-4.0, wrong=False):
     with model:
         step = SuperpositionJump(superposition=proposal, attempts=2, rng=seed, compile_kwargs=FAST)
     if wrong:  # forget the proposal's density: the negative control
-        density = step._log_density
-        step._log_density = lambda theta: density(theta) + proposal.log_prob(theta[None])[0]
+        density = step._log_densities
+        step._log_densities = lambda points: density(points) + proposal.log_prob(points)
     point = {"x": np.array(start)}
     draws = []
     for i in range(count):
@@ -103,3 +109,17 @@ def test_a_superposition_of_another_size_is_refused(model):
     right = Superposition(np.ones(1), np.zeros((1, 1)), np.eye(1)[None], np.zeros(1, int))
     with model, pytest.raises(ValueError, match="`attempts`"):
         SuperpositionJump(superposition=right, attempts=0)
+
+
+def test_values_all_at_once_make_the_same_chain_without_gradients():
+    target, start = far_apart(), np.array([[-3.0, 0.5, 0.0]])
+    superposition = harmonic_superposition(map_of(target))
+    how = {"draws": 200, "tune": 50, "jumps": True, "seed": 4, "attempts": 3}
+    many, single = Counted(target), Counted(target)
+    at_once = run_chains(many, superposition, start, **how)
+    with mock.patch.object(_JumpOnTarget, "_log_densities", SuperpositionJump._log_densities):
+        one_by_one = run_chains(single, superposition, start, **how)
+    np.testing.assert_allclose(at_once.theta, one_by_one.theta, rtol=1e-9)
+    jumps = (200 + 50) * (3 + 1)
+    assert many.evaluations.value - single.evaluations.value == jumps
+    assert single.evaluations.gradient - many.evaluations.gradient == jumps
