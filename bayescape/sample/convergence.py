@@ -27,7 +27,7 @@ def errors_of_sd(theta: Array) -> Array:
     """Standard errors of the standard deviations of ``(chain, draw, d)``, over these, ``(d,)``.
 
     By the effective number of squares, which mix slower than what is squared where NUTS alternates:
-    ArviZ took that of the values up to arviz-stats 0.8.
+    arviz-stats 0.8 takes that of the values themselves.
     """
     squares = (theta - theta.mean(axis=(0, 1))) ** 2
     variance = squares.mean(axis=(0, 1))
