@@ -24,6 +24,7 @@ PRECISE = 0.01  # standard error that not quenching all may add to an occupation
 RIGHT, WRONG = 3.0, 1.0  # points' worth of ways downhill that are taken for so to begin with
 SPARE = 0.05  # points' worth of every basin that a component is taken to serve to begin with
 EVEN = 0.1  # doubt that is added to all, so that errors where there seems to be none show too
+ROUNDS = 40  # in which the basins of points are brought in line with what basins hold
 MOST = 0.7  # of the weight quenched, after which the rest is quenched too
 
 
@@ -35,7 +36,8 @@ class Membership:
     ----------
     basins
         Position of each point's minimum, ``(N,)``: by quench for those that were quenched, -1 where
-        it ended in no minimum of the map; by the guess for the others.
+        it ended in no minimum of the map; by the guess for the others, with which every basin holds
+        its share to within the standard error.
     quenched
         Which were, ``(N,)``.
     share
@@ -146,6 +148,7 @@ def membership(
         if error.max() < precise:
             share = np.clip(np.average(shares, axis=0, weights=sizes), 0.0, 1.0)
             share /= share.sum()
+            basins = _brought_in_line(belief, basins, quenched, weights, share[:-1], error[:-1])
             return Membership(basins, quenched, share[:-1], float(share[-1]), error[:-1])
         known = fresh[labels[fresh] >= 0]
         np.add.at(serves.T, labels[known], responsible[known])
@@ -160,6 +163,36 @@ def _shares(basins: NDArray[np.int_], weights: Array, count: int) -> Array:
     """Weight in each basin, and, last, in none."""
     held = np.bincount(np.where(basins < 0, count, basins), weights, minlength=count + 1)
     return np.asarray(held, dtype=float)
+
+
+def _brought_in_line(
+    belief: Array,
+    basins: NDArray[np.int_],
+    quenched: NDArray[np.bool_],
+    weights: Array,
+    share: Array,
+    error: Array,
+) -> NDArray[np.int_]:
+    """Basins by belief, so weighted that each holds its share to within a standard error.
+
+    A factor by basin is raised or lowered until it does, by steps that grow as long as they go one
+    way: of a basin that holds too much, the points most in doubt go elsewhere.
+    """
+    count, best, least = len(share), basins, np.inf
+    log_belief = np.log(np.maximum(belief, 1e-300))
+    factors, steps, before = np.zeros(count), np.full(count, 0.1), np.zeros(count)
+    for _ in range(ROUNDS):
+        lacks = share - _shares(basins, weights, count)[:-1]
+        lacks = np.sign(lacks) * np.maximum(np.abs(lacks) - error, 0.0)
+        if np.abs(lacks).max() < least:
+            best, least = basins, np.abs(lacks).max()
+        if least == 0:
+            break
+        steps *= np.where(np.sign(lacks) == before, 1.3, 0.5)
+        before = np.sign(lacks)
+        factors += steps * before
+        basins = np.where(quenched, basins, (log_belief + factors).argmax(axis=1))
+    return best
 
 
 def responsibilities_of_basins(superposition: Superposition, theta: Array, count: int) -> Array:

@@ -148,3 +148,25 @@ def test_points_in_doubt_do_not_vouch_for_those_beyond_doubt(monkeypatch):
         looked.append(np.median([f.quenched.sum() for f in found]))
     assert looked[1] < 80
     assert looked[0] > 1.2 * looked[1]
+
+
+def test_a_guess_that_leans_one_way_is_brought_in_line_with_what_quenches_say():
+    """The belief takes the third basin for likelier than it is; 1 in 20 points is known."""
+    rng = np.random.default_rng(0)
+    truth = rng.choice(3, 5000, p=[0.5, 0.3, 0.2])
+    log_belief = 1.5 * np.eye(3)[truth] + rng.normal(0.0, 0.7, (5000, 3)) + [0.0, 0.0, 1.0]
+    belief = np.exp(log_belief)
+    belief /= belief.sum(axis=1, keepdims=True)
+    known = rng.uniform(size=5000) < 0.05
+    guess = np.where(known, truth, belief.argmax(axis=1))
+    weights = rng.uniform(0.5, 1.5, 5000)
+    weights /= weights.sum()
+    share = np.bincount(truth, weights)
+    assert np.abs(np.bincount(guess, weights) - share).max() > 0.1
+    line = membership_module._brought_in_line
+    basins = line(belief, guess, known, weights, share, np.full(3, 0.005))
+    assert np.abs(np.bincount(basins, weights) - share).max() < 0.0055
+    np.testing.assert_array_equal(basins[known], truth[known])
+    assert (basins == truth).mean() > (guess == truth).mean() + 0.03
+    # What is within the errors already stays as it is.
+    np.testing.assert_array_equal(line(belief, guess, known, weights, share, np.ones(3)), guess)
