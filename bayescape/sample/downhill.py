@@ -11,7 +11,7 @@ Array = NDArray[np.float64]
 
 NEAREST = 2  # lower points that are looked at: with more, a way leads across a barrier
 STONES = 5000  # points that a way leads over, at most
-BLOCK = 2000  # points whose distances to the stones are in memory at once
+BLOCK = 250  # points whose distances to the stones are in memory at once: they stay in the cache
 
 
 def comes_down_to(
@@ -64,16 +64,32 @@ def _steps(points: Array, energies: Array, places: Array, heights: Array) -> NDA
     order = np.argsort(lower, kind="stable")  # those of a block are alike
     for begin in range(0, len(points), BLOCK):
         rows = order[begin : begin + BLOCK]
-        most = lower[rows].max()
+        least, most = lower[rows[0]], lower[rows[-1]]
         if most == 0:
             continue
         block = points[rows]
-        away = squares[:most] - 2 * block @ places[:most].T + (block**2).sum(axis=1)[:, None]
-        away[np.arange(most) >= lower[rows][:, None]] = np.inf
-        near = np.argpartition(away, min(NEAREST, most) - 1, axis=1)[:, :NEAREST]
-        distance = np.sqrt(np.maximum(np.take_along_axis(away, near, axis=1), 1e-300))
+        away = -2 * block @ places[:most].T
+        away += squares[:most]
+        away += (block**2).sum(axis=1)[:, None]
+        away[:, least:][np.arange(least, most) >= lower[rows][:, None]] = np.inf
+        near, distance = _smallest(away, min(NEAREST, most))
+        distance = np.sqrt(np.maximum(distance, 1e-300))
         fall = (energies[rows][:, None] - heights[near]) / distance
         fall[~np.isfinite(distance)] = -np.inf
         best = np.take_along_axis(near, fall.argmax(axis=1)[:, None], axis=1)[:, 0]
         steps[rows] = np.where(lower[rows] > 0, rising[best], -1)
     return steps
+
+
+def _smallest(away: Array, count: int) -> tuple[NDArray[np.int_], Array]:
+    """Positions and values of the few smallest of each row; these are infinite afterwards.
+
+    One minimum after the other, which for two is ten times as fast as a partition.
+    """
+    rows = np.arange(len(away))
+    near, values = np.empty((len(away), count), dtype=int), np.empty((len(away), count))
+    for k in range(count):
+        near[:, k] = away.argmin(axis=1)
+        values[:, k] = away[rows, near[:, k]]
+        away[rows, near[:, k]] = np.inf
+    return near, values
