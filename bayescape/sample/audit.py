@@ -215,9 +215,9 @@ def chain_warnings(
     limit = OF_CHAINS * _allowed(SD_ERROR, theta[..., 0].size)
     if not errors[worst] < limit:
         found.append(
-            f"The standard deviation of {landscape.names[worst]} is known to {errors[worst]:.1%} "
-            f"only, not to {limit:.1%}: the chains seldom came to what makes it. Draw more, or "
-            "use method='superposition' or 'jumps'."
+            f"The standard deviation of {landscape.names[worst]} is known to {errors[worst]:.2%} "
+            f"only, not to {limit:.2%}: the chains seldom came to what makes it. Draw more, or "
+            "use method='superposition'."
         )
     if diverging is not None and diverging.mean() > 0.01:
         found.append(
