@@ -65,7 +65,9 @@ def crossing_rates(landscape: Landscape, metric: ArrayLike | None = None) -> Arr
     return rates
 
 
-def change_rate(landscape: Landscape, metric: ArrayLike | None = None) -> float:
+def change_rate(
+    landscape: Landscape, metric: ArrayLike | None = None, *, between: float = 0.0
+) -> float:
     """How often the basin changes at equilibrium, at the rates of `crossing_rates`.
 
     Parameters
@@ -74,6 +76,11 @@ def change_rate(landscape: Landscape, metric: ArrayLike | None = None) -> float:
         The map, with Hessians.
     metric
         As in `crossing_rates`.
+    between
+        Time from one draw to the next on a trajectory of constant energy. One that crosses into a
+        narrow basin is back at the pass after a period, ``2 pi / omega`` with the basin's frequency
+        along the pass's unstable mode, so where that is shorter a draw finds it there the more
+        seldom: the crossing counts in proportion. By default every crossing counts.
 
     Returns
     -------
@@ -86,12 +93,16 @@ def change_rate(landscape: Landscape, metric: ArrayLike | None = None) -> float:
     ValueError
         As `crossing_rates`.
     """
-    _, log_c = _log_network(landscape, metric)
+    _, log_c = _log_network(landscape, metric, between)
     return float(np.exp(log_c).sum())
 
 
 def relaxation_time(
-    landscape: Landscape, metric: ArrayLike | None = None, *, negligible: float = 0.0
+    landscape: Landscape,
+    metric: ArrayLike | None = None,
+    *,
+    negligible: float = 0.0,
+    between: float = 0.0,
 ) -> float:
     """Slowest relaxation time of the master equation that the crossing rates make.
 
@@ -104,6 +115,8 @@ def relaxation_time(
     negligible
         The least occupied minima that together hold no more than this probability are passed
         through on the way between others, and not waited for.
+    between
+        Time between draws, as in `change_rate`.
 
     Returns
     -------
@@ -135,7 +148,7 @@ def relaxation_time(
     count = landscape.minima.sizes["minimum"]
     if count < 2:
         return 0.0
-    log_p, log_c = _log_network(landscape, metric)
+    log_p, log_c = _log_network(landscape, metric, between)
     kept = np.ones(count, dtype=bool)
     if negligible > 0:
         rising = np.argsort(log_p, kind="stable")
@@ -192,7 +205,9 @@ def harmonic_covariance(landscape: Landscape) -> Array:
     return within + np.einsum("m,mi,mj->ij", p, centred, centred)
 
 
-def _log_network(landscape: Landscape, metric: ArrayLike | None) -> tuple[Array, Array]:
+def _log_network(
+    landscape: Landscape, metric: ArrayLike | None, between: float
+) -> tuple[Array, Array]:
     """Logs of occupations ``(M,)`` and of conductances ``p_a k_ab``, ``(M, M)``, symmetric."""
     energies, states = landscape.minima["energy"].values, landscape.transition_states
     log_minima, log_states = _log_frequencies(landscape, metric)
@@ -200,6 +215,8 @@ def _log_network(landscape: Landscape, metric: ArrayLike | None) -> tuple[Array,
     total = logsumexp(log_z)
     log_c = np.full((len(energies), len(energies)), -np.inf)
     flows = -states["energy"].values - log_states - total - np.log(2 * np.pi)
+    if between > 0:
+        flows += _log_found_there(landscape, metric, between)
     for (a, b), flow in zip(states["joins"].values, flows, strict=True):
         if a != b:
             log_c[a, b] = log_c[b, a] = np.logaddexp(log_c[a, b], flow)
@@ -208,14 +225,8 @@ def _log_network(landscape: Landscape, metric: ArrayLike | None) -> tuple[Array,
 
 def _log_frequencies(landscape: Landscape, metric: ArrayLike | None) -> tuple[Array, Array]:
     """Log product of the stable frequencies, whitened by the metric: minima, transition states."""
-    at_minima = landscape.minima["hessian"].values
-    at_states = landscape.transition_states["hessian"].values
-    _check_index(at_minima, 0, "minimum")
-    _check_index(at_states, 1, "transition state")
-    mass = np.linalg.inv(harmonic_covariance(landscape)) if metric is None else np.asarray(metric)
-    whiten = np.linalg.inv(np.linalg.cholesky(mass))
-    squares = np.linalg.eigvalsh(whiten @ at_minima @ whiten.T)
-    squares_at_states = np.linalg.eigvalsh(whiten @ at_states @ whiten.T)
+    at_minima, at_states = _whitened_hessians(landscape, metric)
+    squares, squares_at_states = np.linalg.eigvalsh(at_minima), np.linalg.eigvalsh(at_states)
     # The first of a transition state's is that of the unstable mode. What stands for many images
     # counts as if its basin, or its pass, were as many times as wide.
     return (
@@ -223,6 +234,26 @@ def _log_frequencies(landscape: Landscape, metric: ArrayLike | None) -> tuple[Ar
         0.5 * np.log(squares_at_states[:, 1:]).sum(axis=1)
         - log_multiplicities(landscape.transition_states),
     )
+
+
+def _log_found_there(landscape: Landscape, metric: ArrayLike | None, between: float) -> Array:
+    """Log of the share of crossings, by transition state, that a draw finds where they lead."""
+    at_minima, at_states = _whitened_hessians(landscape, metric)
+    unstable = np.linalg.eigh(at_states)[1][:, :, 0]
+    ends = at_minima[landscape.transition_states["joins"].values]
+    frequencies = np.sqrt(np.einsum("si,seij,sj->se", unstable, ends, unstable))
+    return np.asarray(np.log(np.minimum(2 * np.pi / frequencies.max(axis=1) / between, 1.0)))
+
+
+def _whitened_hessians(landscape: Landscape, metric: ArrayLike | None) -> tuple[Array, Array]:
+    """Hessians of minima and transition states in coordinates in which the metric is one."""
+    at_minima = landscape.minima["hessian"].values
+    at_states = landscape.transition_states["hessian"].values
+    _check_index(at_minima, 0, "minimum")
+    _check_index(at_states, 1, "transition state")
+    mass = np.linalg.inv(harmonic_covariance(landscape)) if metric is None else np.asarray(metric)
+    whiten = np.linalg.inv(np.linalg.cholesky(mass))
+    return whiten @ at_minima @ whiten.T, whiten @ at_states @ whiten.T
 
 
 def _check_index(hessians: Array, index: int, kind: str) -> None:

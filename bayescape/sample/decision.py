@@ -278,13 +278,14 @@ def _independence_acceptance(weights: np.ndarray) -> float:
 def _relaxation_draws(landscape: Landscape, superposition: Superposition) -> float:
     """Slowest relaxation between basins in NUTS draws."""
     metric = np.linalg.inv(superposition.within_covariance())
-    return relaxation_time(landscape, metric, negligible=NEGLIGIBLE) / BETWEEN_DRAWS
+    slowest = relaxation_time(landscape, metric, negligible=NEGLIGIBLE, between=BETWEEN_DRAWS)
+    return slowest / BETWEEN_DRAWS
 
 
 def _draws_per_change(landscape: Landscape, superposition: Superposition) -> float:
     """NUTS draws per change of basin: one at least, for a draw is in one basin."""
     metric = np.linalg.inv(superposition.within_covariance())
-    rate = BETWEEN_DRAWS * change_rate(landscape, metric)
+    rate = BETWEEN_DRAWS * change_rate(landscape, metric, between=BETWEEN_DRAWS)
     return float(max(1 / rate, 1.0)) if rate > 0 else np.inf
 
 

@@ -3,6 +3,7 @@
 import mpmath
 import numpy as np
 import pytest
+from scipy import optimize
 
 from bayescape.landscape.harmonic import occupation
 from bayescape.landscape.rates import (
@@ -160,6 +161,51 @@ def test_basins_change_as_often_as_the_rates_say(network_of):
     p = occupation(*(landscape.minima[k].values for k in ("energy", "hessian")))
     assert change_rate(landscape, np.eye(3)) == pytest.approx((p @ rates).sum(), rel=1e-12)
     assert change_rate(network_of([0.0, 1.0], [])) == 0.0
+
+
+def test_crossings_into_a_narrow_basin_are_seen_as_often_as_in_motion(landscape_of):
+    """Particles in a wide and a narrow well, their momenta drawn anew every two units of time."""
+    share, centre, width, between = 0.6, 3.0, 0.06, 2.0
+
+    def parts(x):
+        wide = share * np.exp(-0.5 * x**2)
+        return wide, (1 - share) / width * np.exp(-0.5 * ((x - centre) / width) ** 2)
+
+    def slope(x):
+        wide, narrow = parts(x)
+        return (wide * x + narrow * (x - centre) / width**2) / (wide + narrow)
+
+    def energy(x):
+        return -np.log(sum(parts(x)))
+
+    def curvature(x):
+        return (slope(x + 1e-5) - slope(x - 1e-5)) / 2e-5
+
+    bottom, top = optimize.brentq(slope, 2.99, 3.01), optimize.brentq(slope, 2.0, 2.95)
+    at = np.array([0.0, bottom, top])
+    minima, state, hessians = at[:2, None], at[2:, None], list(curvature(at)[:, None, None])
+    known = minima, energy(at[:2]), hessians[:2], state, energy(at[2:]), hessians[2:]
+    wells = landscape_of(*known, [[0, 1]])
+
+    rng = np.random.default_rng(0)
+    narrow = rng.uniform(size=4000) > share
+    x = np.where(narrow, centre + width * rng.normal(size=4000), rng.normal(size=4000))
+    step, changes, draws = 0.005, 0, 40
+    for _ in range(draws):
+        began, p = x > top, rng.normal(size=4000)
+        p -= 0.5 * step * slope(x)
+        for _ in range(round(between / step)):
+            x = x + step * p
+            p -= step * slope(x)
+        changes += (began != (x > top)).sum()
+    counted = changes / (4000 * draws)
+    predicted = between * change_rate(wells, np.eye(1), between=between)
+    assert 1 / 2 < predicted / counted < 2  # not harmonic: a visit lasts longer than a period
+    assert between * change_rate(wells, np.eye(1)) > 3 * counted
+    # Relaxation waits for as much longer as the basin changes less often.
+    ratio = between * change_rate(wells, np.eye(1)) / predicted
+    times = [relaxation_time(wells, np.eye(1), between=t) for t in (0.0, between)]
+    assert times[1] / times[0] == pytest.approx(ratio)
 
 
 def test_barriers_beyond_floats_overflow_quietly(network_of):
