@@ -180,7 +180,7 @@ def _brought_in_line(
     """
     count, best, least = len(share), basins, np.inf
     log_belief = np.log(np.maximum(belief, 1e-300))
-    factors, steps, before = np.zeros(count), np.full(count, 0.1), np.zeros(count)
+    factors, steps, before = np.zeros(count), np.full(count, 0.05), np.zeros(count)
     for _ in range(ROUNDS):
         lacks = share - _shares(basins, weights, count)[:-1]
         lacks = np.sign(lacks) * np.maximum(np.abs(lacks) - error, 0.0)
@@ -188,7 +188,8 @@ def _brought_in_line(
             best, least = basins, np.abs(lacks).max()
         if least == 0:
             break
-        steps *= np.where(np.sign(lacks) == before, 1.3, 0.5)
+        goes_on = before * np.sign(lacks)  # 0 where there was, or is, nothing to do
+        steps *= np.where(goes_on > 0, 1.3, np.where(goes_on < 0, 0.5, 1.0))
         before = np.sign(lacks)
         factors += steps * before
         basins = np.where(quenched, basins, (log_belief + factors).argmax(axis=1))
