@@ -54,7 +54,8 @@ def crossing_rates(landscape: Landscape, metric: ArrayLike | None = None) -> Arr
     H. Eyring, J. Chem. Phys. 3, 107 (1935); G. H. Vineyard, J. Phys. Chem. Solids 3, 121 (1957).
     """
     energies, states = landscape.minima["energy"].values, landscape.transition_states
-    log_minima, log_states = _log_frequencies(landscape, metric)
+    hessians = _whitened_hessians(landscape, metric)
+    log_minima, log_states = _log_frequencies(landscape, *hessians)
     rates = np.zeros((len(energies), len(energies)))
     for s, (a, b) in enumerate(states["joins"].values):
         if a == b:
@@ -210,22 +211,24 @@ def _log_network(
 ) -> tuple[Array, Array]:
     """Logs of occupations ``(M,)`` and of conductances ``p_a k_ab``, ``(M, M)``, symmetric."""
     energies, states = landscape.minima["energy"].values, landscape.transition_states
-    log_minima, log_states = _log_frequencies(landscape, metric)
+    hessians = _whitened_hessians(landscape, metric)
+    log_minima, log_states = _log_frequencies(landscape, *hessians)
     log_z = -energies - log_minima
     total = logsumexp(log_z)
     log_c = np.full((len(energies), len(energies)), -np.inf)
     flows = -states["energy"].values - log_states - total - np.log(2 * np.pi)
     if between > 0:
-        flows += _log_found_there(landscape, metric, between)
+        flows += _log_found_there(states["joins"].values, *hessians, between)
     for (a, b), flow in zip(states["joins"].values, flows, strict=True):
         if a != b:
             log_c[a, b] = log_c[b, a] = np.logaddexp(log_c[a, b], flow)
     return log_z - total, log_c
 
 
-def _log_frequencies(landscape: Landscape, metric: ArrayLike | None) -> tuple[Array, Array]:
-    """Log product of the stable frequencies, whitened by the metric: minima, transition states."""
-    at_minima, at_states = _whitened_hessians(landscape, metric)
+def _log_frequencies(
+    landscape: Landscape, at_minima: Array, at_states: Array
+) -> tuple[Array, Array]:
+    """Log product of the stable frequencies, by whitened Hessians: minima, transition states."""
     squares, squares_at_states = np.linalg.eigvalsh(at_minima), np.linalg.eigvalsh(at_states)
     # The first of a transition state's is that of the unstable mode. What stands for many images
     # counts as if its basin, or its pass, were as many times as wide.
@@ -236,11 +239,12 @@ def _log_frequencies(landscape: Landscape, metric: ArrayLike | None) -> tuple[Ar
     )
 
 
-def _log_found_there(landscape: Landscape, metric: ArrayLike | None, between: float) -> Array:
+def _log_found_there(
+    joins: NDArray[np.int_], at_minima: Array, at_states: Array, between: float
+) -> Array:
     """Log of the share of crossings, by transition state, that a draw finds where they lead."""
-    at_minima, at_states = _whitened_hessians(landscape, metric)
     unstable = np.linalg.eigh(at_states)[1][:, :, 0]
-    ends = at_minima[landscape.transition_states["joins"].values]
+    ends = at_minima[joins]
     frequencies = np.sqrt(np.einsum("si,seij,sj->se", unstable, ends, unstable))
     return np.asarray(np.log(np.minimum(2 * np.pi / frequencies.max(axis=1) / between, 1.0)))
 
