@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
+from numpy.typing import NDArray
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 
-from bayescape.targets.target import Target
-
 __all__ = ["pymc_model"]
+
+Array = NDArray[np.float64]
+
+
+class Differentiable(Protocol):
+    """What of a target, or of one in other coordinates, chains ask for."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One label per coordinate."""
+        ...
+
+    def energy_and_gradient(self, theta: Array) -> tuple[Array, Array]:
+        """Energy and its gradient, ``(B, d) -> (B,), (B, d)``."""
+        ...
 
 
 class LogDensity(Op):
@@ -22,7 +36,7 @@ class LogDensity(Op):
     itypes = (pt.dvector,)
     otypes = (pt.dscalar, pt.dvector)
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Differentiable) -> None:
         self.target = target
 
     def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
@@ -46,13 +60,13 @@ class LogDensity(Op):
     pullback = L_op  # its name in later releases of PyTensor
 
 
-def pymc_model(target: Target) -> pm.Model:
+def pymc_model(target: Differentiable) -> pm.Model:
     """Wrap a target as a PyMC model with the one free variable ``theta``.
 
     Parameters
     ----------
     target
-        Anything that satisfies `bayescape.targets.Target`.
+        A `bayescape.targets.Target`, or what has its names, energy and gradient.
 
     Returns
     -------

@@ -108,7 +108,8 @@ def sample(
     Notes
     -----
     Where no minimum was found, or one whose basin has no width in double precision, the draws are
-    by NUTS from the target's starts, and ``reliable`` is 0.
+    by PyMC's NUTS from the target's starts, in coordinates in which its ``bounds`` are infinitely
+    far away, and ``reliable`` is 0.
 
     ``log_likelihood`` and ``posterior_predictive`` are what ``pm.compute_log_likelihood`` and
     ``pm.sample_posterior_predictive`` give for a PyMC model; as there, its potentials are no part
@@ -229,30 +230,32 @@ def _draw(
     report: Report,
 ) -> _Done:
     """Draw, look for basins that the map lacks, and draw anew if there are any."""
-    d, mapping = len(landscape.names), Evaluations()
+    mapping = Evaluations()
     # A pilot that was given was paid for before, and is looked beyond as far as one made here.
     paid = Evaluations() if decision is None else decision.evaluations
     for attempt in range(ENLARGEMENTS + 1):
         chosen = decision.method if method == "auto" and decision is not None else method
-        report(stage=chosen)
-        if chosen == "superposition":
-            drawn = by_superposition(target, pilot, shape, wanted, rng)
-        else:
-            drawn = by_chains(target, pilot, shape, chosen, nuts, rng, report)
-        pilot = drawn.pilot
-        report(stage="looking for more basins")
-        cost = landscape.evaluations + paid + target.evaluations
-        cheaply = unknown_points(target, landscape, pilot, cost.gradient_equivalents(d), rng)
-        larger, last = enlarge(landscape, cheaply), attempt == ENLARGEMENTS
-        if larger is landscape or last:
-            report(stage="assigning basins")
-            points = drawn.points, drawn.energies, drawn.weights
-            members = membership(target, *points, landscape, pilot.superposition, rng)
-            if larger is landscape:
-                stray = members.quenched & (members.basins < 0)
-                larger = enlarge(landscape, drawn.points[stray])
+        larger, last = landscape, attempt == ENLARGEMENTS
+        if chosen != "superposition" and not last:
+            # Chains cost so much that what shows without them is looked for first.
+            larger = _looked_beyond(target, landscape, pilot, paid, rng.spawn(1)[0], report)
+        if larger is landscape:
+            report(stage=chosen)
+            if chosen == "superposition":
+                drawn = by_superposition(target, pilot, shape, wanted, rng)
+            else:
+                drawn = by_chains(target, pilot, shape, chosen, nuts, rng, report)
+            pilot = drawn.pilot
+            larger = _looked_beyond(target, landscape, pilot, paid, rng, report)
             if larger is landscape or last:
-                break
+                report(stage="assigning basins")
+                points = drawn.points, drawn.energies, drawn.weights
+                members = membership(target, *points, landscape, pilot.superposition, rng)
+                if larger is landscape:
+                    stray = members.quenched & (members.basins < 0)
+                    larger = enlarge(landscape, drawn.points[stray])
+                if larger is landscape or last:
+                    break
         mapping += larger.evaluations - landscape.evaluations
         pilot = take_in(target, pilot, landscape, larger, rng)
         landscape = larger
@@ -260,6 +263,22 @@ def _draw(
             decision = judge(landscape, pilot, round(wanted), shape[0], spent)
     more = larger is not landscape
     return _Done(chosen, decision, landscape, drawn, members, mapping, more)
+
+
+def _looked_beyond(
+    target: Counted,
+    landscape: Landscape,
+    pilot: Pilot,
+    paid: Evaluations,
+    rng: np.random.Generator,
+    report: Report,
+) -> Landscape:
+    """The map with the basins that a cheap search shows; itself if there are none."""
+    report(stage="looking for more basins")
+    cost = (landscape.evaluations + paid + target.evaluations).gradient_equivalents(
+        len(landscape.names)
+    )
+    return enlarge(landscape, unknown_points(target, landscape, pilot, cost, rng))
 
 
 def _mapped(

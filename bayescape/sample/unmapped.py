@@ -7,6 +7,7 @@ narrow that its Hessian has no inverse in double precision, as Neal's funnel has
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +17,7 @@ from bayescape.landscape.record import Landscape
 from bayescape.sample.convergence import largest_rhat, smallest_ess
 from bayescape.sample.nuts import COMPILE, Chains, run_nuts
 from bayescape.sample.pymc_model import pymc_model
+from bayescape.sample.unwalled import Unwalled
 from bayescape.targets.target import Target
 
 __all__ = ["TUNE", "chains_without_map", "warnings_without_map"]
@@ -34,7 +36,7 @@ def chains_without_map(
     rng: np.random.Generator,
     report: Callable[..., None],
 ) -> Chains:
-    """Run NUTS as ``pm.sample`` does, from the target's starts.
+    """Run NUTS as ``pm.sample`` does, from the target's starts, and within walls by `Unwalled`.
 
     Parameters
     ----------
@@ -59,9 +61,11 @@ def chains_without_map(
     points = points[np.isfinite(target.energy(points))]
     if not len(points):
         raise ValueError(f"none of {STARTS * chains} starts of the target lies in its domain")
-    return run_nuts(
-        pymc_model(target),
-        [points[i % len(points)] for i in range(chains)],
+    unwalled = Unwalled(target)
+    begin = unwalled.z(points)
+    run = run_nuts(
+        pymc_model(unwalled),
+        [begin[i % len(begin)] for i in range(chains)],
         draws=draws,
         tune=TUNE,
         seed=seed,
@@ -70,6 +74,7 @@ def chains_without_map(
         target_accept=ACCEPT,
         compile_kwargs=COMPILE,
     )
+    return dataclasses.replace(run, theta=unwalled.theta(run.theta))
 
 
 def warnings_without_map(landscape: Landscape, run: Chains) -> list[str]:

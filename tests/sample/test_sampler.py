@@ -151,6 +151,19 @@ def test_chains_run_again_from_a_map_that_has_grown(method):
     assert {0, 1} <= set(drawn.ravel())
 
 
+@pytest.mark.parametrize("method", ["hmc", "jumps"])
+def test_what_shows_without_chains_is_taken_in_before_they_run(method):
+    """Chains that ran on half a map were run again: on a ring that took most of three minutes."""
+    target = type(far_apart())([0.5, 0.5], [[-1.8, 0.0], [1.8, 0.0]], [np.eye(2) * 0.7] * 2)
+    told = []
+    quietly = QUIET | {"progress": lambda **k: told.append(k.get("stage"))}
+    posterior = sample(map_of(target, known=[0]), 400, method, seed=0, **quietly)
+    stages = [stage for stage in told if stage]
+    assert stages.count(method) == 1
+    assert stages.index("looking for more basins") < stages.index(method)
+    assert posterior["minima"]["late"].values.tolist() == [0, 1]
+
+
 def test_low_coverage_is_never_reliable():
     posterior = sample(map_of(far_apart(), coverage=0.5), 200, "superposition", **QUIET)
     assert posterior.attrs["reliable"] == 0
