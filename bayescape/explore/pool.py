@@ -19,10 +19,11 @@ from bayescape.explore.tasks import Result
 from bayescape.landscape.harmonic import log_volume, shares
 from bayescape.landscape.record import Landscape
 
-__all__ = ["Pool"]
+__all__ = ["FLAT", "Pool"]
 
 Array = NDArray[np.float64]
 
+FLAT = "quenches ended in a flat direction"
 NO_END = "transition state with a downhill path to no minimum"
 
 
@@ -191,8 +192,8 @@ class Pool:
             np.unique(self.orbit)
         ]
 
-    def warnings(self, names: Sequence[str]) -> list[str]:
-        """What searches came to that a reader must know of."""
+    def warnings(self, names: Sequence[str], flat: int) -> list[str]:
+        """What searches came to that a reader must know of, ``flat`` directions in all."""
         warnings = []
         lowest = self.minima.energies.min() if len(self.minima) else np.inf
         below = {status: lowest - energy for status, energy in self.lowest.items()}
@@ -211,9 +212,8 @@ class Pool:
             shares = np.mean(np.square(self.flat), axis=0)
             most = [names[i] for i in np.argsort(-shares) if shares[i] > 0.2][:3]
             warnings.append(
-                f"{len(self.flat)} quenches ended in a flat direction, mostly along "
-                f"{', '.join(most) or 'many coordinates'}: the density may not be normalisable "
-                "there."
+                f"{flat} {FLAT}, mostly along {', '.join(most) or 'many coordinates'}: the density "
+                "may not be normalisable there."
             )
         for text, count in self.errors.most_common(3):
             warnings.append(f"The target raised {count} times, where it was taken as +inf: {text}")

@@ -13,7 +13,8 @@ from bayescape.evaluations import Evaluations
 from bayescape.explore.attempts import Attempts
 from bayescape.explore.coverage import expected_coverage, expected_minima, quenches_to_settle
 from bayescape.explore.moves import hot_draws, kicks, ways_up
-from bayescape.explore.pool import Pool
+from bayescape.explore.pool import FLAT, Pool
+from bayescape.explore.quench import QuenchStatus
 from bayescape.explore.scales import MANY
 from bayescape.explore.symmetry import Symmetry
 from bayescape.explore.tasks import Climbs, Quenches, Result, Task
@@ -335,8 +336,12 @@ class Search:
     def landscape(self, stopped: str) -> Landscape:
         """The map as it stands."""
         pool, known = self.pool, self.known
+        ends = pool.ends + Counter(known.ends if known else {})
+        said = pool.warnings(self.target.names, flat=ends[QuenchStatus.FLAT.text])
         before = [] if known is None else [w for w in known.warnings if not w.startswith(JUDGED)]
-        found = [*before, *self.warnings, *pool.warnings(self.target.names)]
+        if pool.flat:  # and those before are counted with them
+            before = [warning for warning in before if FLAT not in warning]
+        found = [*before, *self.warnings, *said]
         parts = len(pool.components()) if len(pool.minima) else 0
         if parts > 1:
             stopped += f"; the graph is in {parts} parts that no transition state found joins"
@@ -353,7 +358,7 @@ class Search:
             log_multiplicity=pool.log_multiplicities(),
             coverage=self._coverage(),
             evaluations=pool.evaluations + (known.evaluations if known else Evaluations()),
-            ends=dict(pool.ends + Counter(known.ends if known else {})),
+            ends=dict(ends),
             stopped=stopped,
             warnings=list(dict.fromkeys(found)),
             seconds=self.worker.seconds + (known.seconds if known else 0.0),

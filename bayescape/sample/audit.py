@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bayescape.landscape.record import Landscape
 from bayescape.sample.adapt import Pilot, Round
-from bayescape.sample.convergence import errors_of_sd, largest_rhat, smallest_ess
+from bayescape.sample.convergence import AXES, errors_of_sd, largest_rhat, smallest_ess
 from bayescape.sample.importance import Weighted, khat_limit, weigh
 from bayescape.sample.membership import Membership, responsibilities_of_basins
 
@@ -68,7 +68,7 @@ def occupation_of_draws(basins: Basins, members: Membership, effective: float | 
         if effective is not None:
             n = effective
         elif 0 < member.mean() < 1:
-            n = float(array_stats.ess(member, chain_axis=0, draw_axis=1, method="mean"))
+            n = float(array_stats.ess(member, method="mean", **AXES))
         else:
             n = member.size
         # The posterior mean of p keeps the error of a basin with no draw above zero.
@@ -279,5 +279,5 @@ def _chain_mean(value: Array) -> tuple[float, float]:
     """Mean over chains ``(chain, draw)`` and its standard error; of a constant, that of one hit."""
     if np.ptp(value) == 0:
         return float(value.flat[0]), 1.0 / value.size
-    effective = float(array_stats.ess(value, chain_axis=0, draw_axis=1, method="mean"))
+    effective = float(array_stats.ess(value, method="mean", **AXES))
     return float(value.mean()), float(value.std() / np.sqrt(effective))

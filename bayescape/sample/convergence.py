@@ -6,11 +6,11 @@ import numpy as np
 from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
-__all__ = ["errors_of_sd", "largest_rhat", "smallest_ess"]
+__all__ = ["AXES", "errors_of_sd", "largest_rhat", "smallest_ess"]
 
 Array = NDArray[np.float64]
 
-AXES = {"chain_axis": 0, "draw_axis": 1}
+AXES = {"chain_axis": 0, "draw_axis": 1}  # of arrays laid out as ArviZ does
 
 
 def largest_rhat(theta: Array) -> float:

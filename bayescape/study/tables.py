@@ -8,12 +8,12 @@ import json
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
 from bayescape.evaluations import Evaluations
 from bayescape.landscape.passes import merges
 from bayescape.landscape.thermodynamics import thermodynamics
+from bayescape.sample.convergence import largest_rhat, smallest_ess
 from bayescape.study.study import Fit, Study
 from bayescape.study.units import in_data_units
 
@@ -219,9 +219,8 @@ def _diagnostics(draws: NDArray[np.float64], posterior: xr.DataTree) -> tuple[st
         # Of the weighted points and of the draws picked among them: their variances add.
         weighted = float(posterior.attrs.get("ess", np.nan))
         return _count(1 / (1 / draws.size + 1 / weighted)), "independent draws"
-    ess = float(array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk"))
-    rhat = float(array_stats.rhat(draws, chain_axis=0, draw_axis=1))
-    return _count(ess), f"{rhat:.3f}"
+    column = draws[..., None]
+    return _count(smallest_ess(column)), f"{largest_rhat(column):.3f}"
 
 
 def _gain(row: pd.Series, name: str, form: str, *, first: bool) -> str:

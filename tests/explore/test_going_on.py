@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
-from bayescape import explore
+from bayescape import explore, from_torch
 from bayescape.targets.surfaces import GaussianMixture, MuellerBrown, Schwefel, SixHumpCamel
 
 QUIET = {"progress": False}
@@ -30,6 +31,25 @@ def test_what_an_earlier_map_holds_is_kept_and_its_quenches_count():
     # What stopped the first is judged afresh.
     assert any("stopping rule" in w for w in first.warnings)
     assert not second.warnings
+
+
+def test_flat_directions_are_told_once_with_all_that_ended_there():
+    """A likelihood that saturates and no prior to end it, beside a minimum."""
+
+    def saturates(x):
+        return -0.5 * x[0] ** 2 + torch.log(0.05 + torch.exp(-2 * x[1] ** 2))
+
+    target = from_torch(
+        saturates, ["x", "y"], starts=lambda count, rng: rng.uniform(-9, 9, (count, 2))
+    )
+    first = explore(target, seed=0, max_quenches=40, **QUIET)
+    second = explore(target, seed=0, known=first, effort=3, **QUIET)
+    counts = []
+    for landscape in (first, second):
+        (told,) = [w for w in landscape.warnings if "flat direction" in w]
+        counts.append(landscape.ends["quench ended in a flat direction"])
+        assert told.startswith(f"{counts[-1]} quenches ended in a flat direction, mostly along y:")
+    assert 0 < counts[0] < counts[1]
 
 
 def test_a_complete_map_costs_nothing_to_go_on_from():
