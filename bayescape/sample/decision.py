@@ -24,6 +24,7 @@ from bayescape.landscape.record import Landscape
 from bayescape.sample.adapt import Pilot, settle
 from bayescape.sample.importance import khat_limit, weigh
 from bayescape.sample.superposition import Superposition, harmonic_superposition, target_of
+from bayescape.sample.tails import slow_tails, tail_warnings
 
 __all__ = ["METHODS", "Decision", "decide", "judge"]
 
@@ -51,7 +52,8 @@ class Decision:
         ``"superposition"``, ``"hmc"`` or ``"jumps"``.
     valid
         Whether that method is predicted to be right. When none is, the method is ``"jumps"``, the
-        one that is exact in the long run, and the reasons say so.
+        one that is exact in the long run, and the reasons say so; where the density seems to have
+        no integral, which nothing draws from rightly, it is ``"superposition"``, the cheapest.
     reasons
         Sentences with the numbers in them.
     draws_per_change
@@ -63,6 +65,8 @@ class Decision:
         one half), ``why``.
     ess
         The effective sample size asked for.
+    no_integral
+        Coordinates along which the density falls too slowly to have an integral.
     pilot
         The fitted superposition and the points that it was judged by, for `sample` to reuse.
     evaluations
@@ -75,6 +79,7 @@ class Decision:
     draws_per_change: float
     costs: pd.DataFrame
     ess: int
+    no_integral: tuple[str, ...]
     pilot: Pilot
     evaluations: Evaluations
 
@@ -85,6 +90,7 @@ class Decision:
         check_within("draws_per_change", self.draws_per_change, 0)
         check_kind("costs", self.costs, pd.DataFrame, "a pandas.DataFrame")
         check_whole("ess", self.ess, 1)
+        check_words("no_integral", self.no_integral)
         check_kind("pilot", self.pilot, Pilot, "a Pilot")
         check_kind("evaluations", self.evaluations, Evaluations, "Evaluations")
 
@@ -106,6 +112,7 @@ class Decision:
             "valid": self.valid,
             "reasons": list(self.reasons),
             "ess": self.ess,
+            "no_integral": list(self.no_integral),
             "draws_per_change": self.draws_per_change,
             "costs": {
                 str(method): {
@@ -177,14 +184,23 @@ def decide(landscape: Landscape, ess: int = 1000, *, seed: int = 0, chains: int 
     # of what NUTS does where that will do. A value is half a gradient.
     most = 2 * PILOT_SHARE * chain.gradients if chain.valid else np.inf
     pilot = settle(counted, first, rng, ess=ess, most=most)
-    return judge(landscape, pilot, ess, chains, counted.evaluations)
+    slow = slow_tails(counted, first)
+    return judge(landscape, pilot, ess, chains, counted.evaluations, slow)
 
 
 def judge(
-    landscape: Landscape, pilot: Pilot, ess: int, chains: int, evaluations: Evaluations
+    landscape: Landscape,
+    pilot: Pilot,
+    ess: int,
+    chains: int,
+    evaluations: Evaluations,
+    no_integral: tuple[str, ...],
 ) -> Decision:
-    """The decision that a pilot leads to; ``evaluations`` is what that cost."""
-    covered = landscape.coverage >= COVERAGE_NEEDED
+    """The decision that a pilot leads to; ``evaluations`` is what that cost.
+
+    ``no_integral`` are the coordinates along which the density seems to have none.
+    """
+    possible = landscape.coverage >= COVERAGE_NEEDED and not no_integral
     leaps = _leapfrogs_per_draw(landscape, pilot.superposition)
     predictions = {
         "superposition": _predict_superposition(pilot, ess),
@@ -193,7 +209,7 @@ def judge(
     }
     costs = pd.DataFrame(
         {
-            "valid": [p.valid and covered for p in predictions.values()],
+            "valid": [p.valid and possible for p in predictions.values()],
             "evaluations": [p.values + p.gradients for p in predictions.values()],
             "gradient_equivalents": [0.5 * p.values + p.gradients for p in predictions.values()],
             "why": [p.why for p in predictions.values()],
@@ -201,8 +217,11 @@ def judge(
         index=pd.Index(list(predictions), name="method"),
     )
     right = costs[costs["valid"]]
-    method = str(right["gradient_equivalents"].idxmin()) if len(right) else "jumps"
-    reasons = _reasons(landscape, predictions, costs, method, bool(len(right)), covered)
+    if len(right):
+        method = str(right["gradient_equivalents"].idxmin())
+    else:
+        method = "superposition" if no_integral else "jumps"
+    reasons = _reasons(landscape, predictions, costs, method, bool(len(right)), no_integral)
     return Decision(
         method=method,
         valid=bool(len(right)),
@@ -210,6 +229,7 @@ def judge(
         draws_per_change=_draws_per_change(landscape, pilot.superposition),
         costs=costs,
         ess=int(ess),
+        no_integral=no_integral,
         pilot=pilot,
         evaluations=evaluations,
     )
@@ -309,14 +329,14 @@ def _reasons(
     costs: pd.DataFrame,
     method: str,
     valid: bool,
-    covered: bool,
+    no_integral: tuple[str, ...],
 ) -> tuple[str, ...]:
     count = landscape.minima.sizes["minimum"]
     coverage = (
         f"The map has {count} {'minimum' if count == 1 else 'minima'}; its coverage is "
         f"{landscape.coverage:.3f}"
     )
-    if not covered:
+    if landscape.coverage < COVERAGE_NEEDED:
         coverage += f", below the {COVERAGE_NEEDED} that any method needs"
     sentences = [coverage + "."]
     for name, prediction in predictions.items():
@@ -324,8 +344,14 @@ def _reasons(
         cost = costs.loc[name, "gradient_equivalents"]
         price = f", at about {cost:,.0f} gradient equivalents" if np.isfinite(cost) else ""
         sentences.append(f"{name} {verdict}{price}: {prediction.why}.")
+    sentences += tail_warnings(no_integral)
     if valid:
         sentences.append(f"{method} is the cheapest method that should be right.")
+    elif no_integral:
+        sentences.append(
+            "No method draws rightly from what has no integral; the superposition, the cheapest, "
+            "is used and the result is not to be relied on."
+        )
     else:
         sentences.append(
             "No method is predicted to be right; jumps, which are exact in the long run, are used "

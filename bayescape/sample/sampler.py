@@ -25,6 +25,7 @@ from bayescape.sample.methods import Drawn, by_chains, by_superposition
 from bayescape.sample.nutpie_chains import require_nutpie
 from bayescape.sample.result import posterior_tree, versions
 from bayescape.sample.superposition import harmonic_superposition, target_of
+from bayescape.sample.tails import slow_tails, tail_warnings
 from bayescape.sample.unmapped import chains_without_map, warnings_without_map
 from bayescape.targets.given import target_given
 from bayescape.targets.target import Target
@@ -171,6 +172,11 @@ def sample(
     else:
         diverging = drawn.stats.get("diverging")
         found += audit.chain_warnings(theta, diverging, done.landscape, drawn.pilot)
+    found += tail_warnings(
+        done.decision.no_integral
+        if done.decision is not None
+        else slow_tails(counted, drawn.pilot.superposition)
+    )
     if method == "auto" and done.decision is not None and not done.decision.valid:
         found.append("The decision found no method that it predicts to be right.")
     order = in_order_of(given, done.landscape)
@@ -260,7 +266,8 @@ def _draw(
         pilot = take_in(target, pilot, landscape, larger, rng)
         landscape = larger
         if decision is not None:
-            decision = judge(landscape, pilot, round(wanted), shape[0], spent)
+            slow = decision.no_integral
+            decision = judge(landscape, pilot, round(wanted), shape[0], spent, slow)
     more = larger is not landscape
     return _Done(chosen, decision, landscape, drawn, members, mapping, more)
 

@@ -4,7 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
+from bayescape import from_torch
 from bayescape.explore import explore
 from bayescape.sample import sample
 from bayescape.sample.adapt import settle
@@ -41,6 +43,20 @@ def test_low_coverage_trusts_nothing_and_says_so():
     assert "coverage is 0.500, below" in decision.reasons[0]
     assert "No method is predicted to be right" in decision.reasons[-1]
     assert "not trusted" in repr(decision)
+
+
+def test_where_there_is_no_integral_nothing_is_trusted_and_the_cheapest_is_used():
+    target = from_torch(
+        lambda x: -0.5 * x[0] ** 2 - 0.5 * torch.log1p(x[1] ** 2), ["x", "y"], starts=np.eye(2)
+    )
+    decision = decide(explore(target, seed=0, progress=False))
+    assert decision.no_integral == ("y",)
+    assert decision.method == "superposition"
+    assert not decision.valid
+    assert not decision.costs["valid"].any()
+    assert any("no faster than 1/|y|" in reason for reason in decision.reasons)
+    assert "No method draws rightly" in decision.reasons[-1]
+    assert decision.asdict()["no_integral"] == ["y"]
 
 
 def test_a_map_that_warns_is_quoted_among_the_reasons():

@@ -99,6 +99,7 @@ def decision_of():
         draws_per_change=40.0,
         costs=costs,
         ess=1000,
+        no_integral=(),
         pilot=Pilot((), None, np.empty((0, 0)), None, 0.0),
         evaluations=Evaluations(value=2000),
     )
