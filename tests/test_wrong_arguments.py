@@ -249,6 +249,7 @@ WRONG = {
         "draws_per_change": upwards(),
         "costs": LANDSCAPE,
         "ess": whole(1),
+        "no_integral": sentences(),
         "pilot": LANDSCAPE,
         "evaluations": LANDSCAPE,
     },
