@@ -23,13 +23,14 @@ from bayescape.landscape.record import Landscape
 from bayescape.progress import Report
 from bayescape.targets.target import Target
 
-__all__ = ["Search"]
+__all__ = ["RULE", "Search"]
 
 Array = NDArray[np.float64]
 T = TypeVar("T")
 
+RULE = "The stopping rule "  # how its warning begins
 # How warnings begin of which an exploration that goes on judges afresh.
-JUDGED = ("Of ", "The stopping rule ", "The exploration ")
+JUDGED = ("Of ", RULE, "The exploration ")
 SETTLED = "all minima expected are found"
 FIRST = 8  # quenches of the first sweep
 CHUNK = 24  # quenches in a task, side by side,
@@ -199,7 +200,7 @@ class Search:
         if not self._wanted():
             return f"{SETTLED}, after {self.quenches} quenches"
         self.warnings.append(
-            f"The stopping rule expects {expected_minima(hits):.1f} minima after {self.quenches} "
+            f"{RULE}expects {expected_minima(hits):.1f} minima after {self.quenches} "
             f"quenches, but {(hits > 0).sum()} were found: raise `max_quenches`."
         )
         return f"the limit of {self.max_quenches} quenches was reached"

@@ -31,7 +31,8 @@ EM_STEPS = (6, 10)  # at least and at most
 EM_WORK = 60_000  # points times steps: later refits begin from a good fit
 FITTED = 20_000  # points that a refit looks at: more change no component by a noticeable amount
 SETTLED = 1.1  # a refit that improves the efficiency by less than this is the last that is awaited
-ROUNDS = 6  # before it must have settled
+ROUNDS = 6  # before it must have settled,
+PROMISING, MORE = 0.1, 12  # or so many, where the last was so efficient but the tail is heavy yet
 GROWTH = 0.5  # points of a round over all before it: refits pay as long as there are more to come
 LACKING = (0.0, 0.5, 0.9)  # efficiency over the best one's, up to which a round serves for refits
 # alone: the least of them that leaves no heavy tail
@@ -200,7 +201,7 @@ def settle(
     points = points_a_round(first.means.shape[1]) if points is None else points
     pilot = begin(target, first, points, rng)
     best = pilot.efficiency
-    while len(pilot.rounds) < ROUNDS and not _enough(pilot, ess):
+    while len(pilot.rounds) < _allowed_rounds(pilot) and not _enough(pilot, ess):
         if (len(pilot.rounds) + 1) * points > most:
             break
         pilot = advance(target, pilot, points, rng)
@@ -209,6 +210,12 @@ def settle(
             break
         best = max(best, pilot.efficiency)
     return pilot
+
+
+def _allowed_rounds(pilot: Pilot) -> int:
+    """Rounds before a pilot must have settled: a bend's ends are often met last, and late."""
+    promising = pilot.efficiency > PROMISING and not pilot.weighted.usable
+    return MORE if promising else ROUNDS
 
 
 def draw_until(

@@ -9,6 +9,8 @@ import numpy as np
 from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
+from bayescape.explore.coverage import missing_mass
+from bayescape.explore.search import RULE
 from bayescape.landscape.record import Landscape
 from bayescape.sample.adapt import Pilot, Round
 from bayescape.sample.convergence import AXES, errors_of_sd, largest_rhat, smallest_ess
@@ -19,6 +21,7 @@ __all__ = [
     "Occupation",
     "chain_warnings",
     "draws_against_weights",
+    "held_against_draws",
     "map_warnings",
     "occupation_of_draws",
     "superposition_warnings",
@@ -37,6 +40,7 @@ FEW = 4.0  # times the error that as many independent draws of a normal would ha
 OF_CHAINS = 0.67  # of these limits for chains, whose errors are estimated from what they visited
 UNKNOWN_SHARE = 0.01
 UNVISITED_SHARE = 0.02
+CONTENT = 0.01  # chance that a fresh quench ends elsewhere: 0.009 where the rule is content with 4
 FRESH = 1000  # points that tell the shape of a tail, at least
 DISAGREE = 4.5  # standard errors between two estimates of the same mean
 
@@ -77,9 +81,20 @@ def occupation_of_draws(basins: Basins, members: Membership, effective: float | 
     return Occupation(members.share, errors)
 
 
+def held_against_draws(landscape: Landscape) -> list[str]:
+    """The map's warnings that hold for draws too: all, but for one of the stopping rule's.
+
+    The rule waits until every minimum is found, which takes twice the square of their number in
+    quenches, however little the last ones hold. Of draws no more is asked than that a fresh quench
+    ends in a known minimum as surely as where the rule is content with few.
+    """
+    unseen = max(1 - landscape.coverage, missing_mass(landscape.minima["hits"].values))
+    return [w for w in landscape.warnings if not (w.startswith(RULE) and unseen <= CONTENT)]
+
+
 def map_warnings(landscape: Landscape, unknown: float, coverage_needed: float) -> list[str]:
     """What the map itself, and draws outside of it, say against a result."""
-    found = list(landscape.warnings)
+    found = held_against_draws(landscape)
     if landscape.coverage < coverage_needed:
         found.append(
             f"The map's coverage is {landscape.coverage:.3f}: a fresh quench would often end in a "

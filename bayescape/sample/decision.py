@@ -22,6 +22,7 @@ from bayescape.landscape.passes import merges
 from bayescape.landscape.rates import change_rate, relaxation_time
 from bayescape.landscape.record import Landscape
 from bayescape.sample.adapt import Pilot, settle
+from bayescape.sample.audit import held_against_draws
 from bayescape.sample.importance import khat_limit, weigh
 from bayescape.sample.superposition import Superposition, harmonic_superposition, target_of
 from bayescape.sample.tails import slow_tails, tail_warnings
@@ -357,9 +358,9 @@ def _reasons(
             "No method is predicted to be right; jumps, which are exact in the long run, are used "
             "and the result is to be checked."
         )
-    if landscape.warnings:
+    if against := held_against_draws(landscape):
         sentences.append(
             "Whichever is used, its draws are not called reliable, for the map warns: "
-            + " ".join(landscape.warnings)
+            + " ".join(against)
         )
     return tuple(sentences)

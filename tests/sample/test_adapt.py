@@ -152,3 +152,29 @@ def test_light_tails_are_found_to_be_light_and_heavy_ones_heavy():
     superposition = pilot.superposition
     assert superposition.degrees[superposition.weights.argmax()] <= 5
     assert pilot.weighted.pareto_k < 0.5
+
+
+class LongBanana(Banana):
+    """A bend so long that its ends are met late."""
+
+    def energy(self, theta):
+        x, y = theta.T
+        return 0.5 * (x / 4) ** 2 + 0.5 * (y - 0.3 * x**2) ** 2
+
+    def hessian(self, theta):
+        x, y = np.asarray(theta).T
+        along = 1 / 16 + (0.6 * x) ** 2 - 0.6 * (y - 0.3 * x**2)
+        return np.stack([along, -0.6 * x, -0.6 * x, np.ones_like(x)], axis=1).reshape(-1, 2, 2)
+
+    def starts(self, count, rng):
+        return rng.uniform(-12.0, 12.0, size=(count, 2))
+
+
+def test_a_mixture_that_fits_by_now_is_given_rounds_for_the_tail_of_those_before():
+    """With six for all, NUTS was chosen in one run of five, and left out both ends of the bend."""
+    first, longer = harmonic_superposition(map_of(LongBanana())), 0
+    for seed in range(12):
+        pilot = settle(LongBanana(), first, np.random.default_rng(seed), ess=8000)
+        assert pilot.weighted.usable
+        longer += len(pilot.rounds) > 6
+    assert 0 < longer < 12

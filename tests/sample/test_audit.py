@@ -3,20 +3,42 @@
 import dataclasses
 
 import numpy as np
+import pytest
 from scipy import signal, stats
 
 from bayescape.sample.adapt import Round, draw_until, settle
 from bayescape.sample.audit import (
     chain_warnings,
     draws_against_weights,
+    map_warnings,
     superposition_warnings,
 )
 from bayescape.sample.convergence import errors_of_sd
+from bayescape.sample.decision import decide
 from bayescape.sample.importance import weigh
 from bayescape.sample.late import take_in
 from bayescape.sample.superposition import Superposition, harmonic_superposition
 
 from .problems import Mixture, map_of, single
+
+
+@pytest.mark.parametrize(
+    ("coverage", "hits", "held"),
+    [(0.998, [25, 30], False), (0.985, [25, 30], True), (0.998, [49, 1], True)],
+)
+def test_minima_too_many_to_count_are_held_against_draws_only_if_some_may_be_hit(
+    coverage, hits, held
+):
+    """Of 81 minima that 2,000 quenches hit 12 times and more the rule expects 84.5."""
+    rule = "The stopping rule expects 84.5 minima after 2000 quenches, but 81 were found: ..."
+    others = ("Of 2000 scattered quenches fewer than 4 hit 3 of the minima ...",)
+    landscape = map_of(Mixture([0.5, 0.5], [[-9.0, 0.0], [9.0, 0.0]], [np.eye(2)] * 2))
+    landscape = dataclasses.replace(landscape, warnings=(rule, *others), coverage=coverage)
+    landscape.minima["hits"].values[:] = hits
+    assert map_warnings(landscape, 0.0, 0.9) == ([rule] if held else []) + list(others)
+    reasons = decide(landscape, seed=0).reasons
+    assert ("84.5" in reasons[-1]) == held
+    assert others[0] in reasons[-1]
 
 
 def test_a_tail_that_looks_light_by_chance_is_told_by_fresh_points():
