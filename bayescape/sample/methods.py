@@ -43,11 +43,21 @@ class Drawn:
 
 
 def by_superposition(
-    target: Counted, pilot: Pilot, shape: tuple[int, int], wanted: float, rng: np.random.Generator
+    target: Counted,
+    pilot: Pilot,
+    shape: tuple[int, int],
+    wanted: float,
+    rng: np.random.Generator,
+    *,
+    hopeless: bool,
 ) -> Drawn:
-    """Equally weighted draws from all points that the adaptation has paid for, and goes on to."""
+    """Equally weighted draws from all points that the adaptation has paid for, and goes on to.
+
+    It does not go on where that is ``hopeless``.
+    """
     draws = shape[0] * shape[1]
-    pilot = draw_until(target, pilot, wanted, round(POOL_LIMIT * max(wanted, draws)), rng)
+    if not hopeless:
+        pilot = draw_until(target, pilot, wanted, round(POOL_LIMIT * max(wanted, draws)), rng)
     weighted, theta, energies = pilot.weighted, pilot.theta, pilot.energies
     inside = np.isfinite(weighted.log_ratio)
     if not inside.any():

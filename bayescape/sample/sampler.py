@@ -147,20 +147,34 @@ def sample(
                 decision = decide(landscape, ess=round(wanted), seed=seed, chains=chains)
                 spent = decision.evaluations
             if decision is not None:
-                pilot = decision.pilot
+                pilot, slow = decision.pilot, decision.no_integral
             else:
-                pilot = settle(counted, harmonic_superposition(landscape), rng, ess=wanted)
+                first = harmonic_superposition(landscape)
+                pilot = settle(counted, first, rng, ess=wanted)
+                slow = slow_tails(counted, first)
         except np.linalg.LinAlgError:
             # A minimum at the end of a funnel: no width in some direction.
             return _unmapped(landscape, counted, shape, method, groups, seed, progress)
         done = _draw(
-            landscape, counted, pilot, decision, method, nuts, shape, wanted, spent, rng, report
+            landscape,
+            counted,
+            pilot,
+            slow,
+            decision,
+            method,
+            nuts,
+            shape,
+            wanted,
+            spent,
+            rng,
+            report,
         )
 
     given, drawn, members = landscape, done.drawn, done.members
     theta, basins = drawn.points[drawn.picked], members.basins[drawn.picked]
     occupied = audit.occupation_of_draws(basins, members, drawn.effective)
-    found = audit.map_warnings(done.landscape, members.unknown, COVERAGE_NEEDED)
+    found = tail_warnings(slow)
+    found += audit.map_warnings(done.landscape, members.unknown, COVERAGE_NEEDED)
     if done.more:
         found.append(
             f"Basins were found late {ENLARGEMENTS + 1} times: there may be more. Explore further."
@@ -172,11 +186,6 @@ def sample(
     else:
         diverging = drawn.stats.get("diverging")
         found += audit.chain_warnings(theta, diverging, done.landscape, drawn.pilot)
-    found += tail_warnings(
-        done.decision.no_integral
-        if done.decision is not None
-        else slow_tails(counted, drawn.pilot.superposition)
-    )
     if method == "auto" and done.decision is not None and not done.decision.valid:
         found.append("The decision found no method that it predicts to be right.")
     order = in_order_of(given, done.landscape)
@@ -226,6 +235,7 @@ def _draw(
     landscape: Landscape,
     target: Counted,
     pilot: Pilot,
+    slow: tuple[str, ...],
     decision: Decision | None,
     method: str,
     nuts: str,
@@ -248,7 +258,7 @@ def _draw(
         if larger is landscape:
             report(stage=chosen)
             if chosen == "superposition":
-                drawn = by_superposition(target, pilot, shape, wanted, rng)
+                drawn = by_superposition(target, pilot, shape, wanted, rng, hopeless=bool(slow))
             else:
                 drawn = by_chains(target, pilot, shape, chosen, nuts, rng, report)
             pilot = drawn.pilot
@@ -266,7 +276,6 @@ def _draw(
         pilot = take_in(target, pilot, landscape, larger, rng)
         landscape = larger
         if decision is not None:
-            slow = decision.no_integral
             decision = judge(landscape, pilot, round(wanted), shape[0], spent, slow)
     more = larger is not landscape
     return _Done(chosen, decision, landscape, drawn, members, mapping, more)

@@ -164,6 +164,22 @@ def test_what_shows_without_chains_is_taken_in_before_they_run(method):
     assert posterior["minima"]["late"].values.tolist() == [0, 1]
 
 
+def test_draws_from_more_modes_than_the_stopping_rule_can_count_are_right_and_called_so():
+    """The rule would take four thousand quenches to be sure of 44 minima, all hit often by half."""
+    rng, d = np.random.default_rng(1002), 2
+    means, weights = rng.uniform(-10, 10, (60, d)), rng.dirichlet(np.full(60, 0.5))
+    widths = np.exp(rng.uniform(np.log(0.15), 0.0, 60))
+    target = type(far_apart())(weights, means, [width**2 * np.eye(d) for width in widths])
+    posterior = sample(bs.explore(target, seed=2, **QUIET), 2000, seed=2, groups=(), **QUIET)
+    assert posterior.attrs["reliable"] == 1
+    assert abs(posterior.attrs["log_evidence"]) < 4 * posterior.attrs["log_evidence_se"]
+    theta = posterior["unconstrained_posterior"]["theta"].values.reshape(-1, d)
+    mean = weights @ means
+    sd = np.sqrt(weights @ (widths[:, None] ** 2 + means**2) - mean**2)
+    assert np.abs((theta.mean(axis=0) - mean) / sd).max() < 0.1
+    assert theta.std(axis=0) / sd == pytest.approx(1.0, abs=0.05)
+
+
 def test_low_coverage_is_never_reliable():
     posterior = sample(map_of(far_apart(), coverage=0.5), 200, "superposition", **QUIET)
     assert posterior.attrs["reliable"] == 0
