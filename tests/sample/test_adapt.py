@@ -57,7 +57,10 @@ def test_weights_of_basins_are_found():
     superposition = pilot.superposition
     by_basin = [superposition.weights[superposition.basins == m].sum() for m in range(2)]
     # The map's minima are sorted by energy: the heavier mode is also the narrower, so the first.
-    np.testing.assert_allclose(by_basin / np.sum(by_basin), [0.7, 0.3], atol=0.05)
+    # The mixture leans to the wider one, whose points lie further out; the weights do not.
+    np.testing.assert_allclose(by_basin / np.sum(by_basin), [0.7, 0.3], atol=0.1)
+    first = pilot.theta[:, 0] > 0
+    assert pilot.weighted.weights[first].sum() == pytest.approx(0.7, abs=0.03)
 
 
 def test_a_single_lucky_point_does_not_break_it():
@@ -178,3 +181,33 @@ def test_a_mixture_that_fits_by_now_is_given_rounds_for_the_tail_of_those_before
         assert pilot.weighted.usable
         longer += len(pilot.rounds) > 6
     assert 0 < longer < 12
+
+
+def test_ends_that_hold_little_and_make_the_spread_are_met():
+    """Fitted to mass alone, one run in eight left out an end, and half of them said nothing."""
+    first, sd = harmonic_superposition(map_of(LongBanana())), np.sqrt(1 + 2 * 0.3**2 * 4.0**4)
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        pilot = settle(LongBanana(), first, rng, ess=8000)
+        pilot = draw_until(LongBanana(), pilot, 8000, 200_000, rng)
+        weights, y = pilot.weighted.weights, pilot.theta[:, 1]
+        assert np.sqrt(weights @ (y - weights @ y) ** 2) == pytest.approx(sd, rel=0.08)
+
+
+def test_a_tail_without_a_fourth_moment_does_not_draw_everything_to_it():
+    """Leaning without a limit took the efficiency from 0.9 to 0.1."""
+
+    class Heavy(Banana):
+        """A t distribution with 2.5 degrees of freedom."""
+
+        def energy(self, theta):
+            return 2.25 * np.log1p((theta**2).sum(axis=1) / 2.5)
+
+        def hessian(self, theta):
+            return np.tile(1.8 * np.eye(2), (len(theta), 1, 1))
+
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        pilot = settle(Heavy(), harmonic_superposition(map_of(Heavy())), rng, ess=4000)
+        pilot = draw_until(Heavy(), pilot, 4000, 100_000, rng)
+        assert pilot.weighted.efficiency > 0.6
