@@ -184,14 +184,17 @@ def test_a_mixture_that_fits_by_now_is_given_rounds_for_the_tail_of_those_before
 
 
 def test_ends_that_hold_little_and_make_the_spread_are_met():
-    """Fitted to mass alone, one run in eight left out an end, and half of them said nothing."""
+    """Fitted to mass alone it was 5% too small on average, by 18% in one run, and none said so."""
     first, sd = harmonic_superposition(map_of(LongBanana())), np.sqrt(1 + 2 * 0.3**2 * 4.0**4)
-    for seed in range(12):
+    off = []
+    for seed in range(20):
         rng = np.random.default_rng(seed)
         pilot = settle(LongBanana(), first, rng, ess=8000)
         pilot = draw_until(LongBanana(), pilot, 8000, 200_000, rng)
         weights, y = pilot.weighted.weights, pilot.theta[:, 1]
-        assert np.sqrt(weights @ (y - weights @ y) ** 2) == pytest.approx(sd, rel=0.08)
+        off.append(np.sqrt(weights @ (y - weights @ y) ** 2) / sd - 1)
+    assert abs(np.mean(off)) < 0.03
+    assert np.abs(off).max() < 0.15
 
 
 def test_a_tail_without_a_fourth_moment_does_not_draw_everything_to_it():
