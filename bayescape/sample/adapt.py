@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from bayescape.sample.importance import Weighted, resample, weigh
+from bayescape.sample.importance import Weighted, errors_of_sd, resample, weigh
 from bayescape.sample.mixture_fit import grow, maximise
 from bayescape.sample.superposition import Superposition
 from bayescape.targets.target import Target
@@ -223,9 +223,18 @@ def _allowed_rounds(pilot: Pilot) -> int:
 
 
 def draw_until(
-    target: Target, pilot: Pilot, ess: float, most: int, rng: np.random.Generator
+    target: Target,
+    pilot: Pilot,
+    ess: float,
+    most: int,
+    rng: np.random.Generator,
+    *,
+    sd_error: float = np.inf,
 ) -> Pilot:
     """Go on until the effective sample size is reached, or it can be told that it will not be.
+
+    Once it is, a tail that is heavy yet, or makes a standard deviation that is not known yet, is
+    given as many points again at most.
 
     Parameters
     ----------
@@ -235,16 +244,18 @@ def draw_until(
         Effective sample size of all points together.
     most
         Points in all, at most.
+    sd_error
+        Relative error that the standard deviations are to be known to.
     """
     least, sufficed = points_a_round(pilot.superposition.means.shape[1]) // 4, np.inf
-    while not _enough(pilot, ess):
+    while not (_enough(pilot, ess) and _known(pilot, sd_error)):
         drawn = len(pilot.weighted.weights)
         late = len(pilot.rounds) > ROUNDS
         if drawn >= most or (late and pilot.efficiency < HOPELESS):
             break
         missing = 1.05 * (ess - pilot.weighted.ess) / max(pilot.efficiency, HOPELESS)
         pace = max(4 * least, GROWTH * drawn)
-        if missing <= 0 and late:  # enough, but with a heavy tail
+        if missing <= 0 and late:  # enough, but for the tail
             sufficed = min(sufficed, drawn)
             if drawn > LIGHTEN * sufficed:
                 break
@@ -257,6 +268,13 @@ def draw_until(
 def _enough(pilot: Pilot, ess: float) -> bool:
     """Whether the effective sample size is reached, and its estimate to be believed."""
     return pilot.weighted.usable and pilot.weighted.ess >= ess
+
+
+def _known(pilot: Pilot, sd_error: float) -> bool:
+    """Whether all standard deviations are known well enough."""
+    if np.isinf(sd_error):
+        return True
+    return bool((errors_of_sd(pilot.theta, pilot.weighted.weights) < sd_error).all())
 
 
 def _extend(

@@ -15,12 +15,14 @@ from bayescape.landscape.record import Landscape
 from bayescape.sample.adapt import Pilot, Round
 from bayescape.sample.convergence import AXES, errors_of_sd, largest_rhat, smallest_ess
 from bayescape.sample.importance import Weighted, khat_limit, weigh
+from bayescape.sample.importance import errors_of_sd as errors_of_sd_by_weights
 from bayescape.sample.membership import Membership, responsibilities_of_basins
 
 __all__ = [
     "Occupation",
     "chain_warnings",
     "draws_against_weights",
+    "error_of_sd_allowed",
     "held_against_draws",
     "map_warnings",
     "occupation_of_draws",
@@ -161,14 +163,14 @@ def draws_against_weights(
         Of the coordinates.
     """
     fewer = min(len(theta), 1 / (weights**2).sum())
-    known, apart = (_allowed(limit, fewer) for limit in (SD_ERROR, SD_APART))
+    known, apart = error_of_sd_allowed(fewer), _allowed(SD_APART, fewer)
+    # What is not finite here is not known either, and is said.
+    errors = errors_of_sd_by_weights(points, weights)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        spread = np.sqrt(weights @ (points - weights @ points) ** 2)
+        distances = np.abs(theta.std(axis=0) / spread - 1)
     found = []
-    for name, draws, x in zip(names, theta.T, points.T, strict=True):
-        # What is not finite here is not known either, and is said.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            variance, error = _weighted_mean((x - weights @ x) ** 2, weights)
-            error /= np.float64(2 * variance)
-            distance = np.abs(draws.std() / np.sqrt(variance) - 1)
+    for name, error, distance in zip(names, errors, distances, strict=True):
         if not error < known:
             found.append(
                 f"The standard deviation of {name} is known to {error:.0%} only: a few points far "
@@ -181,6 +183,11 @@ def draws_against_weights(
                 "out make it. Draw more."
             )
     return found
+
+
+def error_of_sd_allowed(draws: float) -> float:
+    """Relative error that a standard deviation of so many draws may have."""
+    return _allowed(SD_ERROR, draws)
 
 
 def _allowed(limit: float, draws: float) -> float:
@@ -227,7 +234,7 @@ def chain_warnings(
         )
     errors = errors_of_sd(theta)
     worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
-    limit = OF_CHAINS * _allowed(SD_ERROR, theta[..., 0].size)
+    limit = OF_CHAINS * error_of_sd_allowed(theta[..., 0].size)
     if not errors[worst] < limit:
         found.append(
             f"The standard deviation of {landscape.names[worst]} is known to {errors[worst]:.2%} "

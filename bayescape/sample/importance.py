@@ -9,7 +9,7 @@ from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-__all__ = ["Weighted", "khat_limit", "resample", "weigh"]
+__all__ = ["Weighted", "errors_of_sd", "khat_limit", "resample", "weigh"]
 
 Array = NDArray[np.float64]
 
@@ -111,6 +111,22 @@ def weigh(log_ratio: Array) -> Weighted:
         log_evidence=float(log_mean),
         log_evidence_se=se,
     )
+
+
+def errors_of_sd(points: Array, weights: Array) -> Array:
+    """Relative standard errors of the standard deviations of weighted points, ``(d,)``.
+
+    By the delta method; NaN where they are not finite.
+
+    Parameters
+    ----------
+    points, weights
+        Shapes ``(N, d)`` and ``(N,)``, the latter summing to one.
+    """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        square = (points - weights @ points) ** 2
+        variance = weights @ square
+        return np.sqrt(weights**2 @ (square - variance) ** 2) / (2 * variance)
 
 
 def _smooth(log_ratio: Array) -> tuple[Array, float]:

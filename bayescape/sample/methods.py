@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bayescape.evaluations import Counted
 from bayescape.sample.adapt import Pilot, draw_until
+from bayescape.sample.audit import error_of_sd_allowed
 from bayescape.sample.chains import run_chains
 from bayescape.sample.decision import ATTEMPTS, TUNE
 from bayescape.sample.importance import resample
@@ -57,7 +58,8 @@ def by_superposition(
     """
     draws = shape[0] * shape[1]
     if not hopeless:
-        pilot = draw_until(target, pilot, wanted, round(POOL_LIMIT * max(wanted, draws)), rng)
+        most, known = round(POOL_LIMIT * max(wanted, draws)), error_of_sd_allowed(draws)
+        pilot = draw_until(target, pilot, wanted, most, rng, sd_error=known)
     weighted, theta, energies = pilot.weighted, pilot.theta, pilot.energies
     inside = np.isfinite(weighted.log_ratio)
     if not inside.any():

@@ -5,7 +5,7 @@ import pytest
 
 from bayescape.evaluations import Counted
 from bayescape.sample.adapt import advance, begin, draw_until, settle
-from bayescape.sample.importance import weigh
+from bayescape.sample.importance import errors_of_sd, weigh
 from bayescape.sample.superposition import harmonic_superposition
 
 from .problems import far_apart, map_of
@@ -214,3 +214,23 @@ def test_a_tail_without_a_fourth_moment_does_not_draw_everything_to_it():
         pilot = settle(Heavy(), harmonic_superposition(map_of(Heavy())), rng, ess=4000)
         pilot = draw_until(Heavy(), pilot, 4000, 100_000, rng)
         assert pilot.weighted.efficiency > 0.6
+
+
+def test_drawing_goes_on_until_standard_deviations_are_known():
+    """Up to twice the points, where the size is reached and a tail makes a standard deviation."""
+    longer = 0
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        pilot = settle(LongBanana(), harmonic_superposition(map_of(LongBanana())), rng, ess=3000)
+        runs = [
+            draw_until(LongBanana(), pilot, 3000, 100_000, np.random.default_rng(seed), sd_error=e)
+            for e in (np.inf, 0.02)
+        ]
+        known = [errors_of_sd(run.theta, run.weighted.weights).max() < 0.02 for run in runs]
+        few, many = (len(run.theta) for run in runs)
+        if known[0]:
+            assert few == many
+        else:
+            longer += known[1]
+            assert few < many < 2.3 * few
+    assert longer >= 2
