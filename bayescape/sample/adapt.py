@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from bayescape.sample.importance import Weighted, errors_of_sd, resample, weigh
+from bayescape.sample.importance import Weighted, errors_of_sd_by_weights, resample, weigh
 from bayescape.sample.mixture_fit import grow, maximise
 from bayescape.sample.superposition import Superposition
 from bayescape.targets.target import Target
@@ -274,7 +274,7 @@ def _known(pilot: Pilot, sd_error: float) -> bool:
     """Whether all standard deviations are known well enough."""
     if np.isinf(sd_error):
         return True
-    return bool((errors_of_sd(pilot.theta, pilot.weighted.weights) < sd_error).all())
+    return bool((errors_of_sd_by_weights(pilot.theta, pilot.weighted.weights) < sd_error).all())
 
 
 def _extend(

@@ -14,8 +14,7 @@ from bayescape.explore.search import RULE
 from bayescape.landscape.record import Landscape
 from bayescape.sample.adapt import Pilot, Round
 from bayescape.sample.convergence import AXES, errors_of_sd, largest_rhat, smallest_ess
-from bayescape.sample.importance import Weighted, khat_limit, weigh
-from bayescape.sample.importance import errors_of_sd as errors_of_sd_by_weights
+from bayescape.sample.importance import Weighted, errors_of_sd_by_weights, khat_limit, weigh
 from bayescape.sample.membership import Membership, responsibilities_of_basins
 
 __all__ = [

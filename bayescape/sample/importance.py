@@ -9,7 +9,7 @@ from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-__all__ = ["Weighted", "errors_of_sd", "khat_limit", "resample", "weigh"]
+__all__ = ["Weighted", "errors_of_sd_by_weights", "khat_limit", "resample", "weigh"]
 
 Array = NDArray[np.float64]
 
@@ -113,7 +113,7 @@ def weigh(log_ratio: Array) -> Weighted:
     )
 
 
-def errors_of_sd(points: Array, weights: Array) -> Array:
+def errors_of_sd_by_weights(points: Array, weights: Array) -> Array:
     """Relative standard errors of the standard deviations of weighted points, ``(d,)``.
 
     By the delta method; NaN where they are not finite.

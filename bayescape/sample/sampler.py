@@ -291,10 +291,9 @@ def _looked_beyond(
 ) -> Landscape:
     """The map with the basins that a cheap search shows; itself if there are none."""
     report(stage="looking for more basins")
-    cost = (landscape.evaluations + paid + target.evaluations).gradient_equivalents(
-        len(landscape.names)
-    )
-    return enlarge(landscape, unknown_points(target, landscape, pilot, cost, rng))
+    cost = landscape.evaluations + paid + target.evaluations
+    spent = cost.gradient_equivalents(len(landscape.names))
+    return enlarge(landscape, unknown_points(target, landscape, pilot, spent, rng))
 
 
 def _mapped(

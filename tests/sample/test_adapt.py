@@ -5,7 +5,7 @@ import pytest
 
 from bayescape.evaluations import Counted
 from bayescape.sample.adapt import advance, begin, draw_until, settle
-from bayescape.sample.importance import errors_of_sd, weigh
+from bayescape.sample.importance import errors_of_sd_by_weights, weigh
 from bayescape.sample.superposition import harmonic_superposition
 
 from .problems import far_apart, map_of
@@ -226,7 +226,9 @@ def test_drawing_goes_on_until_standard_deviations_are_known():
             draw_until(LongBanana(), pilot, 3000, 100_000, np.random.default_rng(seed), sd_error=e)
             for e in (np.inf, 0.02)
         ]
-        known = [errors_of_sd(run.theta, run.weighted.weights).max() < 0.02 for run in runs]
+        known = [
+            errors_of_sd_by_weights(run.theta, run.weighted.weights).max() < 0.02 for run in runs
+        ]
         few, many = (len(run.theta) for run in runs)
         if known[0]:
             assert few == many

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bayescape.sample.importance import errors_of_sd, khat_limit, resample, weigh
+from bayescape.sample.importance import errors_of_sd_by_weights, khat_limit, resample, weigh
 
 
 def test_a_perfect_proposal_weighs_evenly():
@@ -128,7 +128,7 @@ def test_the_error_of_a_standard_deviation_is_its_scatter():
         for _ in range(400):
             x = rng.normal(0.3, width, (500, 1))
             weights = weigh(stats.norm.logpdf(x[:, 0]) - stats.norm(0.3, width).logpdf(x[:, 0]))
-            errors.append(errors_of_sd(x, weights.weights)[0])
+            errors.append(errors_of_sd_by_weights(x, weights.weights)[0])
             spreads.append(np.sqrt(weights.weights @ (x[:, 0] - weights.weights @ x[:, 0]) ** 2))
         assert np.mean(errors) == pytest.approx(np.std(spreads), rel=0.15)
-    assert np.isnan(errors_of_sd(np.full((3, 1), 2.0), np.full(3, 1 / 3))).all()
+    assert np.isnan(errors_of_sd_by_weights(np.full((3, 1), 2.0), np.full(3, 1 / 3))).all()
