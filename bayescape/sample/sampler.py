@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
@@ -11,28 +10,24 @@ import pymc as pm
 import xarray as xr
 
 from bayescape.arguments import check_choice, check_kind, check_number, check_progress, check_whole
-from bayescape.evaluations import Counted, Evaluations
+from bayescape.evaluations import Counted
 from bayescape.explore import explore
 from bayescape.landscape.record import Landscape
-from bayescape.progress import Report, reporter
+from bayescape.progress import reporter
 from bayescape.sample import audit
-from bayescape.sample.adapt import Pilot, settle
-from bayescape.sample.decision import COVERAGE_NEEDED, METHODS, POOL, Decision, decide, judge
+from bayescape.sample.decision import COVERAGE_NEEDED, METHODS, POOL, Decision
+from bayescape.sample.drawing import ENLARGEMENTS, Asked, begin, draw
 from bayescape.sample.groups import further_groups, validate_groups
-from bayescape.sample.late import enlarge, in_order_of, renumbered, take_in, unknown_points
-from bayescape.sample.membership import Membership, membership
-from bayescape.sample.methods import Drawn, by_chains, by_superposition
+from bayescape.sample.late import in_order_of, renumbered
 from bayescape.sample.nutpie_chains import require_nutpie
 from bayescape.sample.result import posterior_tree, versions
-from bayescape.sample.superposition import harmonic_superposition, target_of
-from bayescape.sample.tails import slow_tails, tail_warnings
+from bayescape.sample.superposition import target_of
+from bayescape.sample.tails import tail_warnings
 from bayescape.sample.unmapped import chains_without_map, warnings_without_map
 from bayescape.targets.given import target_given
 from bayescape.targets.target import Target
 
 __all__ = ["sample"]
-
-ENLARGEMENTS = 2  # of the map, by basins found late
 
 
 def sample(
@@ -133,47 +128,24 @@ def sample(
     validate_groups(groups)
     landscape = _mapped(landscape, seed, progress)
     counted = Counted(target_of(landscape))
-    shape = (chains, -(-draws // chains))
-    if landscape.minima.sizes["minimum"] == 0:
-        return _unmapped(landscape, counted, shape, method, groups, seed, progress)
-    rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
     wanted = POOL * draws if ess is None else ess
-
+    asked = Asked(method, nuts, (chains, -(-draws // chains)), wanted, seed)
+    if landscape.minima.sizes["minimum"] == 0:
+        return _unmapped(landscape, counted, asked, groups, progress)
+    rng = _generator(seed)
     with reporter(progress, "sampling") as report:
         report(stage="pilot")
-        spent = Evaluations()
         try:
-            if method == "auto" and decision is None:
-                decision = decide(landscape, ess=round(wanted), seed=seed, chains=chains)
-                spent = decision.evaluations
-            if decision is not None:
-                pilot, slow = decision.pilot, decision.no_integral
-            else:
-                first = harmonic_superposition(landscape)
-                pilot = settle(counted, first, rng, ess=wanted)
-                slow = slow_tails(counted, first)
+            begun = begin(landscape, counted, asked, decision, rng)
         except np.linalg.LinAlgError:
             # A minimum at the end of a funnel: no width in some direction.
-            return _unmapped(landscape, counted, shape, method, groups, seed, progress)
-        done = _draw(
-            landscape,
-            counted,
-            pilot,
-            slow,
-            decision,
-            method,
-            nuts,
-            shape,
-            wanted,
-            spent,
-            rng,
-            report,
-        )
+            return _unmapped(landscape, counted, asked, groups, progress)
+        done = draw(landscape, counted, asked, begun, rng, report)
 
     given, drawn, members = landscape, done.drawn, done.members
     theta, basins = drawn.points[drawn.picked], members.basins[drawn.picked]
     occupied = audit.occupation_of_draws(basins, members, drawn.effective)
-    found = tail_warnings(slow)
+    found = tail_warnings(begun.slow)
     found += audit.map_warnings(done.landscape, members.unknown, COVERAGE_NEEDED)
     if done.more:
         found.append(
@@ -200,7 +172,7 @@ def sample(
             **drawn.attributes,
             "occupation": occupied.share[order].tolist(),
             "occupation_se": occupied.standard_error[order].tolist(),
-            "evaluations": (counted.evaluations + spent).asdict(),
+            "evaluations": (counted.evaluations + begun.spent).asdict(),
             "mapping_evaluations": (given.evaluations + done.mapping).asdict(),
             "seconds": time.perf_counter() - started,
             "seed": seed,
@@ -215,87 +187,6 @@ def sample(
     )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Done:
-    """Draws with the map that they were made by in the end.
-
-    ``mapping`` is what basins found late cost the map, ``more`` whether there still are some.
-    """
-
-    method: str
-    decision: Decision | None
-    landscape: Landscape
-    drawn: Drawn
-    members: Membership
-    mapping: Evaluations
-    more: bool
-
-
-def _draw(
-    landscape: Landscape,
-    target: Counted,
-    pilot: Pilot,
-    slow: tuple[str, ...],
-    decision: Decision | None,
-    method: str,
-    nuts: str,
-    shape: tuple[int, int],
-    wanted: float,
-    spent: Evaluations,
-    rng: np.random.Generator,
-    report: Report,
-) -> _Done:
-    """Draw, look for basins that the map lacks, and draw anew if there are any."""
-    mapping = Evaluations()
-    # A pilot that was given was paid for before, and is looked beyond as far as one made here.
-    paid = Evaluations() if decision is None else decision.evaluations
-    for attempt in range(ENLARGEMENTS + 1):
-        chosen = decision.method if method == "auto" and decision is not None else method
-        larger, last = landscape, attempt == ENLARGEMENTS
-        if chosen != "superposition" and not last:
-            # Chains cost so much that what shows without them is looked for first.
-            larger = _looked_beyond(target, landscape, pilot, paid, rng.spawn(1)[0], report)
-        if larger is landscape:
-            report(stage=chosen)
-            if chosen == "superposition":
-                drawn = by_superposition(target, pilot, shape, wanted, rng, hopeless=bool(slow))
-            else:
-                drawn = by_chains(target, pilot, shape, chosen, nuts, rng, report)
-            pilot = drawn.pilot
-            larger = _looked_beyond(target, landscape, pilot, paid, rng, report)
-            if larger is landscape or last:
-                report(stage="assigning basins")
-                points = drawn.points, drawn.energies, drawn.weights
-                members = membership(target, *points, landscape, pilot.superposition, rng)
-                if larger is landscape:
-                    stray = members.quenched & (members.basins < 0)
-                    larger = enlarge(landscape, drawn.points[stray])
-                if larger is landscape or last:
-                    break
-        mapping += larger.evaluations - landscape.evaluations
-        pilot = take_in(target, pilot, landscape, larger, rng)
-        landscape = larger
-        if decision is not None:
-            decision = judge(landscape, pilot, round(wanted), shape[0], spent, slow)
-    more = larger is not landscape
-    return _Done(chosen, decision, landscape, drawn, members, mapping, more)
-
-
-def _looked_beyond(
-    target: Counted,
-    landscape: Landscape,
-    pilot: Pilot,
-    paid: Evaluations,
-    rng: np.random.Generator,
-    report: Report,
-) -> Landscape:
-    """The map with the basins that a cheap search shows; itself if there are none."""
-    report(stage="looking for more basins")
-    cost = landscape.evaluations + paid + target.evaluations
-    spent = cost.gradient_equivalents(len(landscape.names))
-    return enlarge(landscape, unknown_points(target, landscape, pilot, spent, rng))
-
-
 def _mapped(
     given: Landscape | Target | pm.Model, seed: int, progress: bool | Callable[..., None]
 ) -> Landscape:
@@ -306,28 +197,35 @@ def _mapped(
     return explore(target, seed=seed, progress=progress)
 
 
+def _generator(seed: int) -> np.random.Generator:
+    """Random numbers of its own for sampling: the exploration has the same seed."""
+    return np.random.default_rng(np.random.SeedSequence([seed, 2]))
+
+
 def _unmapped(
     landscape: Landscape,
     target: Counted,
-    shape: tuple[int, int],
-    method: str,
+    asked: Asked,
     groups: Sequence[str] | None,
-    seed: int,
     progress: bool | Callable[..., None],
 ) -> xr.DataTree:
     """The posterior where there is no map to draw by: by NUTS alone, and said to be."""
     started = time.perf_counter()
-    if method not in ("auto", "hmc"):
+    if asked.method not in ("auto", "hmc"):
         raise ValueError(
             "`method` must be 'auto' or 'hmc' where no minimum was found, or one without a width, "
-            f"got {method!r}. {' '.join(landscape.warnings)}"
+            f"got {asked.method!r}. {' '.join(landscape.warnings)}"
         )
-    rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
+    rng = _generator(asked.seed)
     with reporter(progress, "sampling") as report:
         report(stage="hmc")
-        run = chains_without_map(target, shape, int(rng.integers(2**31)), rng, report)
+        run = chains_without_map(target, asked.shape, int(rng.integers(2**31)), rng, report)
     flat = run.theta.reshape(-1, run.theta.shape[-1])
-    stats = {"energy": target.energy(flat).reshape(shape), "basin": np.full(shape, -1), **run.stats}
+    stats = {
+        "energy": target.energy(flat).reshape(asked.shape),
+        "basin": np.full(asked.shape, -1),
+        **run.stats,
+    }
     further, left_out = further_groups(target.target, run.theta, groups, rng)
     unknown = float("nan")
     return posterior_tree(
@@ -345,7 +243,7 @@ def _unmapped(
             "evaluations": target.evaluations.asdict(),
             "mapping_evaluations": landscape.evaluations.asdict(),
             "seconds": time.perf_counter() - started,
-            "seed": seed,
+            "seed": asked.seed,
             "versions": versions(),
             "reliable": 0,
             "warnings": warnings_without_map(landscape, run),
