@@ -134,7 +134,10 @@ def silently_wrong(record: dict[str, Any]) -> bool:
 
 
 def factor(record: dict[str, Any]) -> float | None:
-    """Draws per change of basin, predicted over counted; ``None`` if there was no change."""
+    """Draws per change of basin, predicted over counted; infinite if it said that none can be told.
+
+    ``None`` if there was no change.
+    """
     chain = record["methods"]["hmc"]
     if not chain.get("changes") or record["minima"] < 2:
         return None
@@ -154,24 +157,26 @@ def report(records: list[dict[str, Any]]) -> None:
         rows.append(row | {"regret": regret(r), "changes": factor(r)})
     print(table("gradient equivalents to the same effective size", rows))
     trusted = [r for r in mapped if r["trusted"]]
-    regrets = [x for r in trusted if (x := regret(r)) is not None]
     factors = [x for r in mapped if (x := factor(r)) is not None]
     pilots = [
         r["pilot"] / min(m["cost"] for m in r["methods"].values() if "cost" in m) for r in trusted
     ]
-    if regrets:
-        print(
-            f"\nregret over {len(regrets)} decisions: median {np.median(regrets):.2f}, 95th "
-            f"percentile {np.percentile(regrets, 95):.2f}, largest {max(regrets):.2f}"
-        )
+    for kind, of in (("decisions that it trusts", trusted), ("all of its decisions", mapped)):
+        if regrets := [x for r in of if (x := regret(r)) is not None]:
+            print(
+                f"\nregret over {len(regrets)}, {kind}: median {np.median(regrets):.2f}, 95th "
+                f"percentile {np.percentile(regrets, 95):.2f}, largest {max(regrets):.2f}"
+            )
+    if trusted:
         print(f"the pilot's share of the cheapest method: median {np.median(pilots):.0%}")
     wrong = [r["posterior"] for r in mapped if silently_wrong(r)]
     print(f"chosen, wrong and called reliable: {len(wrong)} of {len(mapped)} {wrong or ''}")
-    if factors:
-        close = np.abs(np.log(factors)) < np.log(3)
+    if told := [x for x in factors if np.isfinite(x)]:
+        close = np.abs(np.log(told)) < np.log(3)
         print(
-            f"draws per change of basin: within a factor of 3 in {close.sum()} of {len(factors)}, "
-            f"median predicted over counted {np.median(factors):.2f}"
+            f"draws per change of basin: within a factor of 3 in {close.sum()} of {len(told)}, "
+            f"median predicted over counted {np.median(told):.2f}; in {len(factors) - len(told)} "
+            "more it said that they cannot be told"
         )
     print(f"no map to decide by: {[r['posterior'] for r in records if 'methods' not in r]}")
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-from functools import cached_property
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from bayescape.sample.importance import Weighted, errors_of_sd_by_weights, resample, weigh
 from bayescape.sample.mixture_fit import grow, maximise
+from bayescape.sample.pilot import Pilot, Round
 from bayescape.sample.superposition import Superposition
 from bayescape.targets.target import Target
 
 __all__ = [
-    "Pilot",
-    "Round",
     "advance",
     "begin",
     "draw_until",
@@ -42,68 +38,6 @@ LEAN = 10**0.5  # standard deviations out at which a point counts twice in a ref
 MOST_LEANT = 5.0  # and how often more at most: without a limit, fourth moments that do not exist
 # would draw everything to the outermost points
 HOPELESS = 0.003  # effective draws per point
-
-
-@dataclasses.dataclass(frozen=True)
-class Round:
-    """Points drawn from one mixture.
-
-    Attributes
-    ----------
-    superposition
-        The mixture, fixed before they were drawn.
-    theta, energies
-        Shapes ``(N, d)``, ``(N,)``.
-    """
-
-    superposition: Superposition
-    theta: Array
-    energies: Array
-
-    @cached_property
-    def log_ratio(self) -> Array:
-        """Log of target over mixture, ``(N,)``; ``-inf`` outside the target's domain."""
-        return -self.energies - self.superposition.log_prob(self.theta)
-
-
-@dataclasses.dataclass(frozen=True)
-class Pilot:
-    """A superposition under adaptation, and every point that it was fitted to.
-
-    Attributes
-    ----------
-    rounds
-        What was drawn, each round from the mixture fitted to those before it.
-    anchors
-        The shapes that refits are drawn towards.
-    log_proposals
-        Log density of every point under the mixture of every round, ``(R, N)``.
-    weighted
-        What all points weigh together, in the order of the rounds.
-    efficiency
-        Effective draws per point in the last round.
-    """
-
-    rounds: tuple[Round, ...]
-    anchors: Superposition
-    log_proposals: Array
-    weighted: Weighted
-    efficiency: float
-
-    @property
-    def superposition(self) -> Superposition:
-        """The mixture that the last round was drawn from, fitted to all rounds before it."""
-        return self.rounds[-1].superposition
-
-    @property
-    def theta(self) -> Array:
-        """All points, ``(N, d)``."""
-        return np.concatenate([r.theta for r in self.rounds])
-
-    @property
-    def energies(self) -> Array:
-        """Their energies, ``(N,)``."""
-        return np.concatenate([r.energies for r in self.rounds])
 
 
 def points_a_round(d: int) -> int:

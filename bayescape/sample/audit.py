@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from bayescape.explore.coverage import missing_mass
 from bayescape.explore.search import RULE
 from bayescape.landscape.record import Landscape
-from bayescape.sample.adapt import Pilot, Round
 from bayescape.sample.convergence import AXES, errors_of_sd, largest_rhat, smallest_ess
 from bayescape.sample.importance import Weighted, errors_of_sd_by_weights, khat_limit, weigh
 from bayescape.sample.membership import Membership, responsibilities_of_basins
+from bayescape.sample.pilot import Pilot
 
 __all__ = [
     "Occupation",
@@ -42,7 +42,8 @@ OF_CHAINS = 0.67  # of these limits for chains, whose errors are estimated from 
 UNKNOWN_SHARE = 0.01
 UNVISITED_SHARE = 0.02
 CONTENT = 0.01  # chance that a fresh quench ends elsewhere: 0.009 where the rule is content with 4
-FRESH = 1000  # points that tell the shape of a tail, at least
+FRESH, FRESH_SHARE = 1000, 1 / 3  # points that tell the shape of a tail, at least, and of all
+CREEPING = 0.02  # of the posterior, found by refits yet: at most 0.011 over a catalogue of 51
 DISAGREE = 4.5  # standard errors between two estimates of the same mean
 
 
@@ -112,7 +113,7 @@ def map_warnings(landscape: Landscape, unknown: float, coverage_needed: float) -
 def superposition_warnings(pilot: Pilot, wanted: float) -> list[str]:
     """What the importance weights, round against round, say against a result."""
     found, weighted = [], pilot.weighted
-    whole = _whole(pilot)
+    whole = pilot.whole
     half = len(whole) // 2  # the later half has the better mixtures, and most points
     late = weigh(np.concatenate([r.log_ratio for r in whole[half:]]))
     apart = abs(late.log_evidence - weighted.log_evidence)
@@ -135,6 +136,12 @@ def superposition_warnings(pilot: Pilot, wanted: float) -> list[str]:
             f"The Pareto k of the last {count} points, drawn from a mixture that was not fitted to "
             f"them, is {fresh.pareto_k:.2f}, not below {khat_limit(count):.2f}: the superposition "
             "may miss part of the posterior. Use method='jumps'."
+        )
+    if pilot.newly_found >= CREEPING:
+        found.append(
+            f"Most of the last refits of the superposition found {pilot.newly_found:.1%} of the "
+            "posterior or more where the one before had found nothing: there is more to find. Draw "
+            "more, or use method='jumps'."
         )
     if weighted.ess < wanted:
         found.append(
@@ -194,20 +201,14 @@ def _allowed(limit: float, draws: float) -> float:
     return float(max(limit, FEW / np.sqrt(2 * draws)))
 
 
-def _whole(pilot: Pilot) -> list[Round]:
-    """The rounds whose mixture had every basin known now: others lack what was found late."""
-    counts = [len(np.unique(r.superposition.basins)) for r in pilot.rounds]
-    return [r for r, count in zip(pilot.rounds, counts, strict=True) if count == counts[-1]]
-
-
 def _fresh(pilot: Pilot) -> Weighted:
     """The last rounds alone.
 
     Drawing ends once the tail of all points together looks light, which by chance happens sooner or
-    later also where it is not.
+    later also where it is not; by chance the last round's then is too.
     """
-    taken = 1
-    while sum(len(r.theta) for r in pilot.rounds[-taken:]) < FRESH and taken < len(pilot.rounds):
+    taken, enough = 1, max(FRESH, FRESH_SHARE * len(pilot.weighted.weights))
+    while sum(len(r.theta) for r in pilot.rounds[-taken:]) < enough and taken < len(pilot.rounds):
         taken += 1
     return weigh(np.concatenate([r.log_ratio for r in pilot.rounds[-taken:]]))
 

@@ -21,9 +21,10 @@ from bayescape.evaluations import Counted, Evaluations
 from bayescape.landscape.passes import merges
 from bayescape.landscape.rates import change_rate, relaxation_time
 from bayescape.landscape.record import Landscape
-from bayescape.sample.adapt import Pilot, settle
+from bayescape.sample.adapt import settle
 from bayescape.sample.audit import held_against_draws
 from bayescape.sample.importance import khat_limit, weigh
+from bayescape.sample.pilot import Pilot
 from bayescape.sample.superposition import Superposition, harmonic_superposition, target_of
 from bayescape.sample.tails import slow_tails, tail_warnings
 

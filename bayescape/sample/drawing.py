@@ -9,11 +9,12 @@ import numpy as np
 from bayescape.evaluations import Counted, Evaluations
 from bayescape.landscape.record import Landscape
 from bayescape.progress import Report
-from bayescape.sample.adapt import Pilot, settle
+from bayescape.sample.adapt import settle
 from bayescape.sample.decision import Decision, decide, judge
 from bayescape.sample.late import enlarge, take_in, unknown_points
 from bayescape.sample.membership import Membership, membership
 from bayescape.sample.methods import Drawn, by_chains, by_superposition
+from bayescape.sample.pilot import Pilot
 from bayescape.sample.superposition import harmonic_superposition
 from bayescape.sample.tails import slow_tails
 

@@ -12,8 +12,9 @@ from bayescape.explore import explore
 from bayescape.explore.basins import assign_basins
 from bayescape.explore.unexplained import unexplained
 from bayescape.landscape.record import Landscape
-from bayescape.sample.adapt import Pilot, advance, points_a_round, replace_mixture
+from bayescape.sample.adapt import advance, points_a_round, replace_mixture
 from bayescape.sample.mixture_fit import insert
+from bayescape.sample.pilot import Pilot
 from bayescape.sample.superposition import WIDE, Superposition, harmonic_superposition
 
 __all__ = ["enlarge", "in_order_of", "renumbered", "take_in", "unknown_points"]

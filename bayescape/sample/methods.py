@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayescape.evaluations import Counted
-from bayescape.sample.adapt import Pilot, draw_until
+from bayescape.sample.adapt import draw_until
 from bayescape.sample.audit import error_of_sd_allowed
 from bayescape.sample.chains import run_chains
 from bayescape.sample.decision import ATTEMPTS, TUNE
 from bayescape.sample.importance import resample
 from bayescape.sample.nutpie_chains import run_nutpie
+from bayescape.sample.pilot import Pilot
 
 __all__ = ["Drawn", "by_chains", "by_superposition"]
 

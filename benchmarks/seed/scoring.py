@@ -15,8 +15,9 @@ from bayescape.landscape.passes import disconnectivity_tree
 from bayescape.predict.ensembles import ENSEMBLES
 from bayescape.predict.improvements import improvements, losses
 from bayescape.predict.predictions import Predictions, predictions_at
-from bayescape.sample.adapt import Pilot, draw_until
+from bayescape.sample.adapt import draw_until
 from bayescape.sample.importance import resample
+from bayescape.sample.pilot import Pilot
 
 __all__ = ["funnels", "gains", "of_minima", "peaks", "restarts", "superposed"]
 

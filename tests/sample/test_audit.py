@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import signal, stats
 
-from bayescape.sample.adapt import Round, draw_until, settle
+from bayescape.sample.adapt import draw_until, settle
 from bayescape.sample.audit import (
     chain_warnings,
     draws_against_weights,
@@ -17,6 +17,7 @@ from bayescape.sample.convergence import errors_of_sd
 from bayescape.sample.decision import decide
 from bayescape.sample.importance import weigh
 from bayescape.sample.late import take_in
+from bayescape.sample.pilot import Round
 from bayescape.sample.superposition import Superposition, harmonic_superposition
 
 from .problems import Mixture, map_of, single

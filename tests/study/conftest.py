@@ -11,8 +11,8 @@ import xarray as xr
 from bayescape.evaluations import Evaluations
 from bayescape.landscape.record import Landscape
 from bayescape.predict.ensembles import ENSEMBLES
-from bayescape.sample.adapt import Pilot
 from bayescape.sample.decision import Decision
+from bayescape.sample.pilot import Pilot
 from bayescape.study.data import Table
 from bayescape.study.study import Fit, Settings, Study
 from bayescape.targets.gaussian_process import GaussianProcess
