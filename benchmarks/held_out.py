@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.draws.kept import run_missing
 from benchmarks.draws.random_posteriors import random_posterior
 from benchmarks.mapping.report import table
-from benchmarks.silent_failures import DRAWS, run, silent
+from benchmarks.silent_failures import DRAWS, run, silent, verdict
 
 RESULTS = Path(__file__).parent / "draws" / "held_out.jsonl"
 SEEDS = {1.0: 200, 1.5: 50}  # by hardness
@@ -74,11 +74,6 @@ def main() -> None:
         for hardness in options.hardness
         for seed in range(options.seeds or SEEDS.get(hardness, 50))
     ]
-
-    def verdict(record: dict[str, Any]) -> str:
-        said = "SILENT" if silent(record) else record.get("reliable", "refused")
-        return f"{record['posterior']} {said} {record['seconds']:.1f} s"
-
     report(run_missing(options.out, wanted, one, verdict))
 
 

@@ -80,6 +80,12 @@ def false_alarm(record: dict[str, Any]) -> bool:
     return not borne_out(posterior.truth(), names, said)
 
 
+def verdict(record: dict[str, Any]) -> str:
+    """A word on one record, and how long it took."""
+    said = "SILENT" if silent(record) else record.get("reliable", "refused")
+    return f"{said} {record['seconds']:.1f} s"
+
+
 def report(records: list[dict[str, Any]]) -> None:
     """Print what the records show."""
     for record in records:
@@ -136,10 +142,6 @@ def main() -> None:
     def one(task: dict[str, Any]) -> dict[str, Any]:
         posterior = BY_NAME[task["posterior"]]
         return run(posterior, task["method"], task["seed"], options.draws)
-
-    def verdict(record: dict[str, Any]) -> str:
-        said = "SILENT" if silent(record) else record.get("reliable", "refused")
-        return f"{said} {record['seconds']:.1f} s"
 
     report(run_missing(options.out, wanted, one, verdict))
 
