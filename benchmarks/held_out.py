@@ -3,8 +3,8 @@
 They are drawn at random (`benchmarks.draws.random_posteriors`), the harder the more unequal the
 widths of their components, and the further apart and the more bent these are. Each is mapped and
 sampled once, by ``"auto"``, and judged by its moments and its evidence as in
-``benchmarks/silent_failures.py``. At a hardness of 1 a modeller would call them well-behaved; from 2
-some components are narrow in several directions at once: needles.
+``benchmarks/silent_failures.py``. At a hardness of 1 a modeller would call them well-behaved; from
+2 some components are narrow in several directions at once: needles.
 
 Runs are kept line by line, under version control; after a change to how maps or draws are made,
 delete ``benchmarks/draws/held_out.jsonl``. Printed: silent failures in full, and counts.
