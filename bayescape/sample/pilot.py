@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayescape.sample.importance import Weighted, weigh
+from bayescape.sample.importance import Weighted
 from bayescape.sample.superposition import Superposition
 
 __all__ = ["Pilot", "Round"]
 
 Array = NDArray[np.float64]
-
-LOOKED_AT = 3  # of the last refits
-ENOUGH = 1000  # points of a round that show what its mixture finds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,21 +86,3 @@ class Pilot:
         """The rounds whose mixture had every basin known now: others lack what was found late."""
         counts = [len(np.unique(r.superposition.basins)) for r in self.rounds]
         return tuple(r for r, c in zip(self.rounds, counts, strict=True) if c == counts[-1])
-
-    @cached_property
-    def newly_found(self) -> float:
-        """Share of the posterior that a refit still finds: the median of the last three.
-
-        Found is what lies where the round before had no weight so large. Each round's own weights
-        may look light, and say nothing of it, while the mixture creeps along a valley; what the
-        last refits found, the next one would find about as much of again. Zero where fewer than
-        three rounds with one after them are long enough to tell.
-        """
-        pairs = [pair for pair in itertools.pairwise(self.whole) if len(pair[0].theta) >= ENOUGH]
-        if len(pairs) < LOOKED_AT:
-            return 0.0
-        found = []
-        for early, late in pairs[-LOOKED_AT:]:
-            beyond = late.log_ratio_to(early) > early.log_ratio.max()
-            found.append(weigh(late.log_ratio).weights[beyond].sum())
-        return float(np.median(found))

@@ -11,6 +11,7 @@ deviation, for one in a thousand of them makes it, it is not judged.
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -57,6 +58,19 @@ class Drawn:
     bends: tuple[tuple[int, int, float], ...]
     turn: Array
 
+    @cached_property
+    def inverses(self) -> Array:
+        """Of the factors, ``(K, d, d)``."""
+        return np.linalg.inv(self.factors)
+
+    @cached_property
+    def at_centre(self) -> float:
+        """Log density of a standard component at its centre."""
+        centre, nu = np.zeros(self.means.shape[1]), self.degrees
+        if np.isinf(nu):
+            return float(-0.5 * len(centre) * np.log(2 * np.pi))
+        return float(stats.multivariate_t(centre, np.eye(len(centre)), df=nu).logpdf(centre))
+
     def sample(self, count: int, rng: np.random.Generator) -> Array:
         """Points ``(count, d)``."""
         d = self.means.shape[1]
@@ -82,20 +96,15 @@ class Drawn:
         inner = torch.arcsinh(u) * tail - skew
         slope = torch.log(torch.cosh(inner)) + torch.log(tail) - 0.5 * torch.log1p(u**2)
         v = torch.sinh(inner)
-        d, factors = len(v), torch.as_tensor(self.factors)
-        inverse = torch.linalg.inv(factors)
-        z = (inverse @ (v - torch.as_tensor(self.means))[..., None])[..., 0]
-        square = (z**2).sum(dim=1)
-        volume = torch.log(torch.diagonal(factors, dim1=1, dim2=2)).sum(dim=1)
-        logs = torch.as_tensor(np.log(self.weights)) - volume
-        if np.isfinite(self.degrees):
-            nu = self.degrees
-            logs = logs - 0.5 * (nu + d) * torch.log1p(square / nu)
-            at_centre = stats.multivariate_t(np.zeros(d), np.eye(d), df=nu).logpdf(np.zeros(d))
+        away = (v - torch.as_tensor(self.means))[..., None]
+        square = ((torch.as_tensor(self.inverses) @ away)[..., 0] ** 2).sum(dim=1)
+        widths = torch.diagonal(torch.as_tensor(self.factors), dim1=1, dim2=2)
+        logs = torch.as_tensor(np.log(self.weights)) - torch.log(widths).sum(dim=1)
+        if np.isfinite(nu := self.degrees):
+            logs = logs - 0.5 * (nu + len(v)) * torch.log1p(square / nu)
         else:
             logs = logs - 0.5 * square
-            at_centre = -0.5 * d * np.log(2 * np.pi)
-        return torch.logsumexp(logs, 0) + float(at_centre) + slope.sum()
+        return torch.logsumexp(logs, 0) + self.at_centre + slope.sum()
 
 
 def drawn(rng: np.random.Generator, hardness: float) -> Drawn:
